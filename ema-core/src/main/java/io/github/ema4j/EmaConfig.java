@@ -1,0 +1,137 @@
+package io.github.ema4j;
+
+import static java.util.Objects.requireNonNull;
+
+import com.typesafe.config.Config;
+import java.nio.file.Path;
+import java.util.Optional;
+
+/**
+ * Everything about an average that can be said without code. Immutable.
+ *
+ * <p>Read from HOCON, JSON, properties files and system properties under {@code ema.average}; the
+ * keys are in {@code reference.conf}. Each has its twin in {@link ModelEma.Builder}.
+ *
+ * @param strategy how entries pair and how fast the average decays
+ * @param rule the arithmetic
+ * @param policy what is averaged, copied and skipped
+ * @param shadowType the type in which averaged entries are kept
+ * @param device where the average is kept; the model's device if empty
+ */
+public record EmaConfig(
+    EmaStrategy strategy,
+    AveragingRule rule,
+    EntryPolicy policy,
+    ShadowType shadowType,
+    Optional<Device> device) {
+
+  private static final EmaConfig DEFAULTS =
+      new EmaConfig(
+          EmaStrategy.nameMatched(0.9999),
+          AveragingRule.LERP,
+          EntryPolicy.defaults(),
+          ShadowType.AUTO,
+          Optional.empty());
+
+  /** Checks that all parts are there. */
+  public EmaConfig {
+    requireNonNull(strategy, "strategy");
+    requireNonNull(rule, "rule");
+    requireNonNull(policy, "policy");
+    requireNonNull(shadowType, "shadowType");
+    requireNonNull(device, "device");
+  }
+
+  /**
+   * Returns the default: entries matched by name, a constant decay of .9999, {@link
+   * AveragingRule#LERP}, the default policy and shadow type, on the model's device.
+   */
+  public static EmaConfig defaults() {
+    return DEFAULTS;
+  }
+
+  /**
+   * Returns what reproduces one of timm's classes, with its default decay of .9999:
+   *
+   * <ul>
+   *   <li>{@code timm-v1}, ModelEma: by name, weighted sum, integers truncated;
+   *   <li>{@code timm-v2}, ModelEmaV2: by position, weighted sum, integers truncated;
+   *   <li>{@code timm-v3}, ModelEmaV3: by position, lerp, integers copied. Its {@code use_warmup}
+   *       is {@link DecaySchedule#inversePowerWarmup}, its {@code exclude_buffers} the policy that
+   *       copies statistics.
+   * </ul>
+   *
+   * <p>All keep the average in the model's own type.
+   *
+   * @throws IllegalArgumentException if there is no preset of that name
+   */
+  public static EmaConfig preset(String name) {
+    EmaConfig ownType = DEFAULTS.withShadowType(ShadowType.MODEL);
+    EmaConfig truncating =
+        ownType
+            .withRule(AveragingRule.WEIGHTED_SUM)
+            .withPolicy(EntryPolicy.defaults().with(Role.COUNTER, Treatment.AVERAGE));
+    return switch (name) {
+      case "timm-v1" -> truncating;
+      case "timm-v2" -> truncating.withStrategy(EmaStrategy.ordered(0.9999));
+      case "timm-v3" -> ownType.withStrategy(EmaStrategy.ordered(0.9999));
+      default ->
+          throw new IllegalArgumentException(
+              "preset must be timm-v1, timm-v2 or timm-v3, but was '" + name + "'");
+    };
+  }
+
+  /**
+   * Reads {@code application.conf}, {@code .json} or {@code .properties} from the class path,
+   * system properties above it.
+   *
+   * @throws IllegalArgumentException if anything under {@code ema.average} is unknown or malformed;
+   *     the message lists every problem with file and line
+   */
+  public static EmaConfig load() {
+    return EmaConfigReader.load();
+  }
+
+  /**
+   * Reads a file, system properties above it.
+   *
+   * @throws IllegalArgumentException if the file is missing or malformed, or as {@link #load()}
+   */
+  public static EmaConfig load(Path file) {
+    return EmaConfigReader.load(file);
+  }
+
+  /**
+   * Reads what a configuration says under {@code ema.average}; the defaults where it says nothing.
+   *
+   * @throws IllegalArgumentException as {@link #load()}
+   */
+  public static EmaConfig from(Config config) {
+    return EmaConfigReader.read(config);
+  }
+
+  /** Returns this configuration with another strategy. */
+  public EmaConfig withStrategy(EmaStrategy newStrategy) {
+    return new EmaConfig(newStrategy, rule, policy, shadowType, device);
+  }
+
+  /** Returns this configuration with another arithmetic. */
+  public EmaConfig withRule(AveragingRule newRule) {
+    return new EmaConfig(strategy, newRule, policy, shadowType, device);
+  }
+
+  /** Returns this configuration with another policy. */
+  public EmaConfig withPolicy(EntryPolicy newPolicy) {
+    return new EmaConfig(strategy, rule, newPolicy, shadowType, device);
+  }
+
+  /** Returns this configuration with another shadow type. */
+  public EmaConfig withShadowType(ShadowType newShadowType) {
+    return new EmaConfig(strategy, rule, policy, newShadowType, device);
+  }
+
+  /** Returns this configuration with the average on a named device. */
+  public EmaConfig withDevice(Device newDevice) {
+    return new EmaConfig(strategy, rule, policy, shadowType, Optional.of(newDevice));
+  }
+}

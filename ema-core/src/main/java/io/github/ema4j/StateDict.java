@@ -1,0 +1,134 @@
+package io.github.ema4j;
+
+import static com.google.common.base.Preconditions.checkArgument;
+import static java.util.Objects.requireNonNull;
+
+import com.google.common.collect.ImmutableList;
+import io.github.ema4j.spi.ModelAdapter;
+import io.github.ema4j.spi.TensorBackend;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Set;
+
+/**
+ * An ordered, named view of a model's live tensors; never a copy. Names are unique.
+ *
+ * <p>A state dict is a model too: with {@link #adapter} gradients, plain arrays or any other named
+ * tensors are averaged by the same engine.
+ *
+ * @param <T> the framework's tensor type
+ */
+public interface StateDict<T> extends AutoCloseable {
+
+  /** Returns what knows about these tensors. */
+  TensorBackend<T> backend();
+
+  /** Returns the entries in the model's order. */
+  List<Entry<T>> entries();
+
+  /**
+   * Looks at the model again. Called before each use of a state dict that is kept.
+   *
+   * @return whether an entry came, went, or is now another tensor or lies differently; {@link
+   *     #entries} then says how things are now
+   * @throws IllegalStateException if a tensor was closed or released, naming it
+   */
+  default boolean refresh() {
+    return false;
+  }
+
+  /** Releases what the view itself holds, such as native handles; never the model's tensors. */
+  @Override
+  default void close() {}
+
+  /** Starts a state dict of given tensors. */
+  static <T> Builder<T> builder(TensorBackend<T> backend) {
+    return new Builder<>(backend);
+  }
+
+  /** Returns the adapter for which a state dict is the model itself. */
+  static <T> ModelAdapter<StateDict<T>, T> adapter(TensorBackend<T> backend) {
+    return new StateDictAdapter<>(backend);
+  }
+
+  /**
+   * One tensor of a model.
+   *
+   * @param name its name, unique in the state dict
+   * @param tensor the live tensor
+   * @param spec what it looked like when the entry was made
+   * @param role what it is to the model
+   * @param <T> the framework's tensor type
+   */
+  record Entry<T>(String name, T tensor, TensorSpec spec, Role role) {
+
+    /** Checks that all parts are there. */
+    public Entry {
+      requireNonNull(name, "name");
+      requireNonNull(tensor, "tensor");
+      requireNonNull(spec, "spec");
+      requireNonNull(role, "role");
+    }
+  }
+
+  /**
+   * Collects tensors into a state dict. The tensors stay the caller's.
+   *
+   * @param <T> the framework's tensor type
+   */
+  final class Builder<T> {
+    private final TensorBackend<T> backend;
+    private final List<Entry<T>> entries = new ArrayList<>();
+    private final Set<String> names = new HashSet<>();
+
+    private Builder(TensorBackend<T> backend) {
+      this.backend = requireNonNull(backend, "backend");
+    }
+
+    /** Adds a {@link Role#PARAMETER}. */
+    public Builder<T> parameter(String name, T tensor) {
+      return add(name, tensor, Role.PARAMETER);
+    }
+
+    /** Adds a {@link Role#STATISTIC}. */
+    public Builder<T> statistic(String name, T tensor) {
+      return add(name, tensor, Role.STATISTIC);
+    }
+
+    /** Adds a {@link Role#COUNTER}. */
+    public Builder<T> counter(String name, T tensor) {
+      return add(name, tensor, Role.COUNTER);
+    }
+
+    /**
+     * Adds a tensor.
+     *
+     * @throws IllegalArgumentException if the name is taken
+     * @throws IllegalStateException if the tensor is closed or released
+     * @throws UnsupportedOperationException if the backend refuses tensors of its kind
+     */
+    public Builder<T> add(String name, T tensor, Role role) {
+      checkArgument(
+          !names.contains(name), "a state dict has one entry named '%s', but got two", name);
+      entries.add(new Entry<>(name, tensor, describe(name, tensor), role));
+      names.add(name);
+      return this;
+    }
+
+    /** Returns the state dict of the tensors added so far. */
+    public StateDict<T> build() {
+      return new FixedStateDict<>(backend, ImmutableList.copyOf(entries));
+    }
+
+    private TensorSpec describe(String name, T tensor) {
+      try {
+        return backend.describe(tensor);
+      } catch (IllegalStateException e) {
+        throw new IllegalStateException("entry '" + name + "': " + e.getMessage(), e);
+      } catch (UnsupportedOperationException e) {
+        throw new UnsupportedOperationException("entry '" + name + "': " + e.getMessage(), e);
+      }
+    }
+  }
+}

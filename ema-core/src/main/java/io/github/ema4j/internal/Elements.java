@@ -1,0 +1,250 @@
+package io.github.ema4j.internal;
+
+import io.github.ema4j.ElementType;
+import java.nio.Buffer;
+import java.nio.ByteBuffer;
+import java.nio.DoubleBuffer;
+import java.nio.FloatBuffer;
+import java.nio.IntBuffer;
+import java.nio.LongBuffer;
+import java.nio.ShortBuffer;
+
+/**
+ * Moves runs of elements between buffers and Java arrays, converting where types differ. A run is
+ * {@code n} elements from {@code index} on, {@code stride} apart; the array's side is packed.
+ */
+final class Elements {
+
+  private Elements() {}
+
+  static void loadFloats(Buffer from, ElementType type, int index, int stride, float[] to, int n) {
+    switch (type) {
+      case F32 -> {
+        FloatBuffer floats = (FloatBuffer) from;
+        if (stride == 1) {
+          floats.get(index, to, 0, n);
+        } else {
+          for (int i = 0; i < n; i++) {
+            to[i] = floats.get(index + i * stride);
+          }
+        }
+      }
+      case F64 -> {
+        DoubleBuffer doubles = (DoubleBuffer) from;
+        for (int i = 0; i < n; i++) {
+          to[i] = (float) doubles.get(index + i * stride);
+        }
+      }
+      case F16, BF16 -> {
+        ShortBuffer halves = (ShortBuffer) from;
+        for (int i = 0; i < n; i++) {
+          to[i] = Halves.toFloat(type, halves.get(index + i * stride));
+        }
+      }
+      case I64, I32, I16, I8, U8, BOOL -> {
+        for (int i = 0; i < n; i++) {
+          to[i] = (float) loadLong(from, type, index + i * stride);
+        }
+      }
+    }
+  }
+
+  static void storeFloats(float[] from, Buffer to, ElementType type, int index, int stride, int n) {
+    switch (type) {
+      case F32 -> {
+        FloatBuffer floats = (FloatBuffer) to;
+        if (stride == 1) {
+          floats.put(index, from, 0, n);
+        } else {
+          for (int i = 0; i < n; i++) {
+            floats.put(index + i * stride, from[i]);
+          }
+        }
+      }
+      case F64 -> {
+        DoubleBuffer doubles = (DoubleBuffer) to;
+        for (int i = 0; i < n; i++) {
+          doubles.put(index + i * stride, from[i]);
+        }
+      }
+      case F16, BF16 -> {
+        ShortBuffer halves = (ShortBuffer) to;
+        for (int i = 0; i < n; i++) {
+          halves.put(index + i * stride, Halves.fromFloat(type, from[i]));
+        }
+      }
+      case BOOL -> {
+        ByteBuffer bytes = (ByteBuffer) to;
+        for (int i = 0; i < n; i++) {
+          bytes.put(index + i * stride, (byte) (from[i] != 0 ? 1 : 0));
+        }
+      }
+      case I64, I32, I16, I8, U8 -> {
+        for (int i = 0; i < n; i++) {
+          storeLong((long) from[i], to, type, index + i * stride);
+        }
+      }
+    }
+  }
+
+  static void loadDoubles(
+      Buffer from, ElementType type, int index, int stride, double[] to, int n) {
+    switch (type) {
+      case F64 -> {
+        DoubleBuffer doubles = (DoubleBuffer) from;
+        if (stride == 1) {
+          doubles.get(index, to, 0, n);
+        } else {
+          for (int i = 0; i < n; i++) {
+            to[i] = doubles.get(index + i * stride);
+          }
+        }
+      }
+      case F32 -> {
+        FloatBuffer floats = (FloatBuffer) from;
+        for (int i = 0; i < n; i++) {
+          to[i] = floats.get(index + i * stride);
+        }
+      }
+      case F16, BF16 -> {
+        ShortBuffer halves = (ShortBuffer) from;
+        for (int i = 0; i < n; i++) {
+          to[i] = Halves.toFloat(type, halves.get(index + i * stride));
+        }
+      }
+      case I64, I32, I16, I8, U8, BOOL -> throw new AssertionError(type);
+    }
+  }
+
+  static void storeDoubles(
+      double[] from, Buffer to, ElementType type, int index, int stride, int n) {
+    switch (type) {
+      case F64 -> {
+        DoubleBuffer doubles = (DoubleBuffer) to;
+        if (stride == 1) {
+          doubles.put(index, from, 0, n);
+        } else {
+          for (int i = 0; i < n; i++) {
+            doubles.put(index + i * stride, from[i]);
+          }
+        }
+      }
+      case F32 -> {
+        FloatBuffer floats = (FloatBuffer) to;
+        for (int i = 0; i < n; i++) {
+          floats.put(index + i * stride, (float) from[i]);
+        }
+      }
+      case F16, BF16 -> {
+        ShortBuffer halves = (ShortBuffer) to;
+        for (int i = 0; i < n; i++) {
+          halves.put(index + i * stride, Halves.fromDouble(type, from[i]));
+        }
+      }
+      case I64, I32, I16, I8, U8, BOOL -> throw new AssertionError(type);
+    }
+  }
+
+  /** Copies a run between buffers of the same type, bit for bit. */
+  static void copy(
+      ElementType type,
+      Buffer from,
+      int fromIndex,
+      int fromStride,
+      Buffer to,
+      int toIndex,
+      int toStride,
+      int n) {
+    boolean packed = fromStride == 1 && toStride == 1;
+    switch (type) {
+      case F64 -> {
+        DoubleBuffer source = (DoubleBuffer) from;
+        DoubleBuffer target = (DoubleBuffer) to;
+        if (packed) {
+          target.put(toIndex, source, fromIndex, n);
+        } else {
+          for (int i = 0; i < n; i++) {
+            target.put(toIndex + i * toStride, source.get(fromIndex + i * fromStride));
+          }
+        }
+      }
+      case F32 -> {
+        FloatBuffer source = (FloatBuffer) from;
+        FloatBuffer target = (FloatBuffer) to;
+        if (packed) {
+          target.put(toIndex, source, fromIndex, n);
+        } else {
+          for (int i = 0; i < n; i++) {
+            target.put(toIndex + i * toStride, source.get(fromIndex + i * fromStride));
+          }
+        }
+      }
+      case I64 -> {
+        LongBuffer source = (LongBuffer) from;
+        LongBuffer target = (LongBuffer) to;
+        if (packed) {
+          target.put(toIndex, source, fromIndex, n);
+        } else {
+          for (int i = 0; i < n; i++) {
+            target.put(toIndex + i * toStride, source.get(fromIndex + i * fromStride));
+          }
+        }
+      }
+      case I32 -> {
+        IntBuffer source = (IntBuffer) from;
+        IntBuffer target = (IntBuffer) to;
+        if (packed) {
+          target.put(toIndex, source, fromIndex, n);
+        } else {
+          for (int i = 0; i < n; i++) {
+            target.put(toIndex + i * toStride, source.get(fromIndex + i * fromStride));
+          }
+        }
+      }
+      case F16, BF16, I16 -> {
+        ShortBuffer source = (ShortBuffer) from;
+        ShortBuffer target = (ShortBuffer) to;
+        if (packed) {
+          target.put(toIndex, source, fromIndex, n);
+        } else {
+          for (int i = 0; i < n; i++) {
+            target.put(toIndex + i * toStride, source.get(fromIndex + i * fromStride));
+          }
+        }
+      }
+      case I8, U8, BOOL -> {
+        ByteBuffer source = (ByteBuffer) from;
+        ByteBuffer target = (ByteBuffer) to;
+        if (packed) {
+          target.put(toIndex, source, fromIndex, n);
+        } else {
+          for (int i = 0; i < n; i++) {
+            target.put(toIndex + i * toStride, source.get(fromIndex + i * fromStride));
+          }
+        }
+      }
+    }
+  }
+
+  private static long loadLong(Buffer from, ElementType type, int index) {
+    return switch (type) {
+      case I64 -> ((LongBuffer) from).get(index);
+      case I32 -> ((IntBuffer) from).get(index);
+      case I16 -> ((ShortBuffer) from).get(index);
+      case I8 -> ((ByteBuffer) from).get(index);
+      case U8 -> ((ByteBuffer) from).get(index) & 0xff;
+      case BOOL -> ((ByteBuffer) from).get(index) != 0 ? 1 : 0;
+      case F64, F32, F16, BF16 -> throw new AssertionError(type);
+    };
+  }
+
+  private static void storeLong(long value, Buffer to, ElementType type, int index) {
+    switch (type) {
+      case I64 -> ((LongBuffer) to).put(index, value);
+      case I32 -> ((IntBuffer) to).put(index, (int) value);
+      case I16 -> ((ShortBuffer) to).put(index, (short) value);
+      case I8, U8 -> ((ByteBuffer) to).put(index, (byte) value);
+      case F64, F32, F16, BF16, BOOL -> throw new AssertionError(type);
+    }
+  }
+}

@@ -1,0 +1,76 @@
+package io.github.ema4j.internal;
+
+import com.google.common.primitives.ImmutableLongArray;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
+import java.util.stream.IntStream;
+
+/**
+ * The loops that visit the elements of two tensors of one shape side by side: dimensions ordered by
+ * stride and joined where both tensors allow, so that equal dense layouts of any order become one
+ * flat run.
+ *
+ * @param sizes the sizes of the loops, innermost last; at least one
+ * @param left the strides of the left tensor
+ * @param right the strides of the right tensor
+ */
+record LoopNest(ImmutableLongArray sizes, ImmutableLongArray left, ImmutableLongArray right) {
+
+  private record Loop(long size, long left, long right) {}
+
+  /** Takes a run of elements that lie a fixed stride apart in each tensor. */
+  interface Run {
+    void accept(
+        long leftOffset, long rightOffset, long elements, long leftStride, long rightStride);
+  }
+
+  static LoopNest over(
+      ImmutableLongArray shape, ImmutableLongArray leftStrides, ImmutableLongArray rightStrides) {
+    if (shape.contains(0)) {
+      return of(List.of(new Loop(0, 1, 1)));
+    }
+    List<Loop> outermostFirst =
+        IntStream.range(0, shape.length())
+            .filter(i -> shape.get(i) > 1)
+            .mapToObj(i -> new Loop(shape.get(i), leftStrides.get(i), rightStrides.get(i)))
+            .sorted(Comparator.comparingLong(Loop::left).thenComparingLong(Loop::right).reversed())
+            .toList();
+    List<Loop> joined = new ArrayList<>();
+    for (Loop inner : outermostFirst) {
+      Loop outer = joined.isEmpty() ? null : joined.get(joined.size() - 1);
+      if (outer != null
+          && outer.left == inner.left * inner.size
+          && outer.right == inner.right * inner.size) {
+        joined.set(joined.size() - 1, new Loop(outer.size * inner.size, inner.left, inner.right));
+      } else {
+        joined.add(inner);
+      }
+    }
+    return of(joined.isEmpty() ? List.of(new Loop(1, 1, 1)) : joined);
+  }
+
+  private static LoopNest of(List<Loop> loops) {
+    return new LoopNest(
+        ImmutableLongArray.copyOf(loops.stream().mapToLong(Loop::size)),
+        ImmutableLongArray.copyOf(loops.stream().mapToLong(Loop::left)),
+        ImmutableLongArray.copyOf(loops.stream().mapToLong(Loop::right)));
+  }
+
+  /** Calls {@code run} for each run of the innermost loop. */
+  void forEachRun(Run run) {
+    forEachRun(run, 0, 0, 0);
+  }
+
+  private void forEachRun(Run run, int depth, long leftOffset, long rightOffset) {
+    long size = sizes.get(depth);
+    if (depth == sizes.length() - 1) {
+      run.accept(leftOffset, rightOffset, size, left.get(depth), right.get(depth));
+      return;
+    }
+    for (long i = 0; i < size; i++) {
+      forEachRun(
+          run, depth + 1, leftOffset + i * left.get(depth), rightOffset + i * right.get(depth));
+    }
+  }
+}

@@ -1,0 +1,87 @@
+package io.github.ema4j.spi;
+
+import static com.google.common.base.Preconditions.checkArgument;
+
+import java.nio.Buffer;
+
+/**
+ * A tensor's elements in host memory, for reading and writing in place.
+ *
+ * <p>Buffers are of the kind that holds the element type: {@code DoubleBuffer} for F64, {@code
+ * FloatBuffer} for F32, {@code LongBuffer}, {@code IntBuffer}, {@code ShortBuffer} for I64, I32 and
+ * all 16-bit types, {@code ByteBuffer} for 8-bit types; heap or direct, in native byte order. The
+ * element with index 0 lies at the first buffer's position; the others follow by the tensor's
+ * strides. What no single buffer can hold is split: every segment but the last has the same number
+ * of elements, and the last has no more.
+ *
+ * <p>Valid while the tensor lives and is not moved: core fetches it anew for each operation.
+ */
+public final class HostMemory {
+  private final Buffer[] segments;
+  private final long segmentElements;
+
+  private HostMemory(Buffer[] segments, long segmentElements) {
+    this.segments = segments;
+    this.segmentElements = segmentElements;
+  }
+
+  /** Returns memory in one buffer, from its position to its limit. */
+  public static HostMemory of(Buffer buffer) {
+    return new HostMemory(new Buffer[] {buffer}, Long.MAX_VALUE);
+  }
+
+  /**
+   * Returns memory in consecutive buffers, each from its position to its limit.
+   *
+   * @throws IllegalArgumentException if there is none, one but the last differs in length from the
+   *     first, the last is longer, or there are several and the first is empty
+   */
+  public static HostMemory ofSegments(Buffer... segments) {
+    checkArgument(segments.length > 0, "memory needs at least one segment");
+    int elements = segments[0].remaining();
+    for (int i = 0; i < segments.length - 1; i++) {
+      checkArgument(
+          segments[i].remaining() == elements,
+          "all segments but the last must have %s elements, but segment %s has %s",
+          elements,
+          i,
+          segments[i].remaining());
+    }
+    int last = segments[segments.length - 1].remaining();
+    checkArgument(
+        last <= elements,
+        "the last segment must have at most %s elements, but has %s",
+        elements,
+        last);
+    checkArgument(segments.length == 1 || elements > 0, "only a single segment may be empty");
+    return new HostMemory(segments.clone(), segments.length == 1 ? Long.MAX_VALUE : elements);
+  }
+
+  /** Returns the buffer that holds the element at an offset from element 0. */
+  public Buffer segmentAt(long offset) {
+    return segments.length == 1 ? segments[0] : segments[(int) (offset / segmentElements)];
+  }
+
+  /** Returns the absolute index of that element in its buffer. */
+  public int indexAt(long offset) {
+    return segments.length == 1
+        ? segments[0].position() + (int) offset
+        : segmentAt(offset).position() + (int) (offset % segmentElements);
+  }
+
+  /**
+   * Returns how many elements of storage follow an offset in its segment, that element included.
+   */
+  public long remainingAt(long offset) {
+    return segments.length == 1 ? Long.MAX_VALUE : segmentElements - offset % segmentElements;
+  }
+
+  /** Returns how many elements of storage there are in all. */
+  public long elements() {
+    long elements = 0;
+    for (Buffer segment : segments) {
+      elements += segment.remaining();
+    }
+    return elements;
+  }
+}

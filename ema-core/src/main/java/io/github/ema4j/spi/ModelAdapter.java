@@ -1,0 +1,49 @@
+package io.github.ema4j.spi;
+
+import io.github.ema4j.StateDict;
+
+/**
+ * Binds a framework's models to core.
+ *
+ * @param <M> the framework's model type
+ * @param <T> the framework's tensor type
+ */
+public interface ModelAdapter<M, T> {
+
+  /** Returns what knows about the framework's tensors. */
+  TensorBackend<T> backend();
+
+  /**
+   * Returns a live view of a model's tensors in the framework's order, under its own names; storage
+   * that the framework lists under several names may be listed as often.
+   *
+   * @throws IllegalStateException if the model has no weights yet
+   */
+  StateDict<T> stateDict(M model);
+
+  /**
+   * Returns a copy of a model that shares no memory with it. The caller owns it.
+   *
+   * @throws UnsupportedOperationException if the framework has no copy of such a model; the message
+   *     shows how to pass a supplier
+   */
+  M copy(M model);
+
+  /**
+   * Gives a model that a user supplied as a copy its weights, where it has none yet; their values
+   * do not matter. Does nothing where models always have weights.
+   *
+   * @param copy the model to initialize
+   * @param model the model whose shapes and types it is to have
+   */
+  default void initializeLike(M copy, M model) {}
+
+  /** Puts a copy into evaluation mode, without gradients. Values stay as they are. */
+  void evaluationMode(M copy);
+
+  /**
+   * Frees a copy that {@link #copy} or the user's supplier made; called once, when the average is
+   * closed.
+   */
+  void releaseCopy(M copy);
+}
