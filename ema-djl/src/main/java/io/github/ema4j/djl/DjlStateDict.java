@@ -1,0 +1,137 @@
+package io.github.ema4j.djl;
+
+import static com.google.common.base.Preconditions.checkState;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.nn.Block;
+import ai.djl.nn.Parameter;
+import ai.djl.util.Pair;
+import com.google.common.collect.ImmutableList;
+import io.github.ema4j.Role;
+import io.github.ema4j.StateDict;
+import io.github.ema4j.TensorSpec;
+import io.github.ema4j.spi.TensorBackend;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.HashSet;
+import java.util.IdentityHashMap;
+import java.util.List;
+import java.util.Set;
+
+/** The parameters of a block, as they are at the last look. */
+final class DjlStateDict implements StateDict<NDArray> {
+  private final DjlBackend backend;
+  private final Block block;
+  private List<Source> sources;
+  private List<Entry<NDArray>> entries;
+
+  /** A parameter under the first of its names. */
+  private record Source(String name, Parameter parameter) {
+
+    NDArray array() {
+      checkState(
+          parameter.isInitialized(),
+          "parameter '%s' has no array yet; call trainer.initialize(...) or block.initialize(...)"
+              + " first",
+          name);
+      NDArray array = parameter.getArray();
+      checkState(
+          !array.isReleased(),
+          "parameter '%s' is closed; keep the model and its NDManager open while it is averaged",
+          name);
+      return array;
+    }
+
+    Role role(TensorSpec spec) {
+      Parameter.Type type = parameter.getType();
+      if (type == Parameter.Type.RUNNING_MEAN || type == Parameter.Type.RUNNING_VAR) {
+        return Role.STATISTIC;
+      } else if (!spec.type().isFloating()) {
+        return Role.COUNTER;
+      }
+      return parameter.requiresGradient() ? Role.PARAMETER : Role.FROZEN;
+    }
+  }
+
+  DjlStateDict(DjlBackend backend, Block block) {
+    this.backend = backend;
+    this.block = block;
+    sources = sources(block);
+    entries = entries(sources);
+  }
+
+  @Override
+  public TensorBackend<NDArray> backend() {
+    return backend;
+  }
+
+  @Override
+  public List<Entry<NDArray>> entries() {
+    return entries;
+  }
+
+  /**
+   * {@inheritDoc}
+   *
+   * <p>Walks the block again, as blocks can be added and removed. A parameter that was frozen or
+   * released has another role from now on, which is no move.
+   */
+  @Override
+  public boolean refresh() {
+    List<Source> now = sources(block);
+    boolean moved = !now.equals(sources);
+    boolean changed = moved;
+    for (int i = 0; i < now.size(); i++) {
+      NDArray array = now.get(i).array();
+      if (!moved && !isSame(array, entries.get(i).tensor())) {
+        moved = true;
+      }
+      changed |= moved || now.get(i).role(entries.get(i).spec()) != entries.get(i).role();
+    }
+    if (changed) {
+      entries = entries(now);
+      sources = now;
+    }
+    return moved;
+  }
+
+  @SuppressWarnings("ReferenceEquality") // NDArrays are equal where their contents are
+  private static boolean isSame(NDArray array, NDArray other) {
+    return array == other;
+  }
+
+  /** Lists each parameter once: a block that is used twice lists its parameters twice. */
+  private static List<Source> sources(Block block) {
+    List<Source> sources = new ArrayList<>();
+    Set<Parameter> parameters = Collections.newSetFromMap(new IdentityHashMap<>());
+    Set<String> names = new HashSet<>();
+    for (Pair<String, Parameter> pair : block.getParameters()) {
+      if (parameters.add(pair.getValue())) {
+        checkState(
+            names.add(pair.getKey()),
+            "the block has two parameters named '%s'; name its children apart",
+            pair.getKey());
+        sources.add(new Source(pair.getKey(), pair.getValue()));
+      }
+    }
+    return sources;
+  }
+
+  private List<Entry<NDArray>> entries(List<Source> from) {
+    ImmutableList.Builder<Entry<NDArray>> listed = ImmutableList.builder();
+    for (Source source : from) {
+      NDArray array = source.array();
+      TensorSpec spec = describe(source.name, array);
+      listed.add(new Entry<>(source.name, array, spec, source.role(spec)));
+    }
+    return listed.build();
+  }
+
+  private TensorSpec describe(String name, NDArray array) {
+    try {
+      return backend.describe(array);
+    } catch (UnsupportedOperationException e) {
+      throw new UnsupportedOperationException("parameter '" + name + "': " + e.getMessage(), e);
+    }
+  }
+}
