@@ -1,0 +1,41 @@
+package io.github.ema4j.examples.digits;
+
+import io.github.ema4j.EmaConfig;
+import java.nio.file.Path;
+import java.util.Optional;
+import java.util.Properties;
+
+/**
+ * What the demo trains and how it averages.
+ *
+ * @param backend the name of a {@link DemoBackend}
+ * @param data a gzipped CSV of images; the built-in digits if empty
+ * @param epochs how often training passes over the data
+ * @param seed decides initial weights, label noise and the order of the data
+ * @param labelNoise the part of the training labels that is drawn anew
+ * @param learningRate the constant rate of SGD
+ * @param batchSize images a step
+ * @param ema how to average
+ */
+record DemoConfig(
+    String backend,
+    Optional<Path> data,
+    int epochs,
+    int seed,
+    double labelNoise,
+    double learningRate,
+    int batchSize,
+    EmaConfig ema) {
+
+  /**
+   * Reads the configuration: system properties under {@code demo} and {@code ema.average}, above
+   * the file that {@code demo.config} names, above the built-in {@code demo.conf}.
+   *
+   * @param workingDirectory from where relative file names count
+   * @throws InputException if any of it is missing, unknown or malformed, with every problem and
+   *     where it is
+   */
+  static DemoConfig read(Properties systemProperties, Path workingDirectory) {
+    return DemoConfigReader.read(systemProperties, workingDirectory);
+  }
+}

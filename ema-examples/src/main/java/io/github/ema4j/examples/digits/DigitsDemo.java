@@ -1,0 +1,121 @@
+package io.github.ema4j.examples.digits;
+
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Locale;
+import java.util.Properties;
+import java.util.SplittableRandom;
+
+/**
+ * Trains a small convolutional network on digits with noisy labels, and shows the accuracy of its
+ * raw and of its averaged weights after each epoch.
+ *
+ * <p>The configuration is {@code demo.conf}; system properties of the same names win over it.
+ */
+public final class DigitsDemo {
+  private final DemoConfig config;
+  private final DigitsData data;
+  private final ProgressDisplay display;
+
+  /**
+   * Draws the label noise, then the order of the data, the same for every backend. (The draws of
+   * {@code java.util.Random} are alike for seeds as near as 1 and 2.)
+   */
+  private final SplittableRandom random;
+
+  private DigitsDemo(DemoConfig config, DigitsData clean, ProgressDisplay display) {
+    this.config = config;
+    this.display = display;
+    random = new SplittableRandom(config.seed());
+    data = clean.withLabelNoise(config.labelNoise(), random);
+  }
+
+  /**
+   * Runs the demo. If what it was given is wrong, prints one error and exits with status 1.
+   *
+   * @param args none
+   */
+  public static void main(String[] args) {
+    int status;
+    try (ProgressDisplay display = ProgressDisplay.ofProcess()) {
+      status = run(System.getProperties(), Path.of(""), display);
+    }
+    if (status != 0) {
+      System.exit(status);
+    }
+  }
+
+  /** Runs the demo and returns its exit status. */
+  static int run(Properties systemProperties, Path workingDirectory, ProgressDisplay display) {
+    try {
+      DemoConfig config = DemoConfig.read(systemProperties, workingDirectory);
+      new DigitsDemo(config, DigitsData.read(config.data()), display).train();
+      return 0;
+    } catch (InputException e) {
+      display.error(e.getMessage());
+      return 1;
+    }
+  }
+
+  private void train() {
+    Accuracies accuracies = new Accuracies();
+    try (DemoSession session =
+        DemoBackends.named(config.backend())
+            .start(config, data.training().side(), data.classes())) {
+      display.line(description());
+      long batches = data.training().batches(config.batchSize()).size();
+      display.begin("training", config.epochs() * batches);
+      for (int epoch = 1; epoch <= config.epochs(); epoch++) {
+        double loss = trainEpoch(session, epoch);
+        double raw = session.accuracy(data.test());
+        double averaged = session.averagedAccuracy(data.test());
+        accuracies.add(raw, averaged);
+        display.line(report(epoch, loss, raw, averaged));
+      }
+    }
+    display.end();
+    display.line(accuracies.summary());
+  }
+
+  private double trainEpoch(DemoSession session, int epoch) {
+    List<Images> batches = data.training().shuffled(random).batches(config.batchSize());
+    double sum = 0;
+    for (Images batch : batches) {
+      sum += session.train(batch) * batch.size();
+      display.step();
+    }
+    double loss = sum / data.training().size();
+    if (!Double.isFinite(loss)) {
+      throw new InputException(
+          "the loss of epoch %d is %s: training diverged; try a demo.learningRate below %s"
+              .formatted(epoch, loss, config.learningRate()));
+    }
+    return loss;
+  }
+
+  private String description() {
+    int side = data.training().side();
+    return String.format(
+        Locale.ROOT,
+        "%d training and %d test images of %dx%d pixels, %d classes; backend %s, seed %d",
+        data.training().size(),
+        data.test().size(),
+        side,
+        side,
+        data.classes(),
+        config.backend(),
+        config.seed());
+  }
+
+  private String report(int epoch, double loss, double raw, double averaged) {
+    int digits = String.valueOf(config.epochs()).length();
+    return String.format(
+        Locale.ROOT,
+        "epoch %" + digits + "d/%d: loss %.4f, accuracy raw %.4f, EMA %.4f",
+        epoch,
+        config.epochs(),
+        loss,
+        raw,
+        averaged);
+  }
+}
