@@ -1,0 +1,124 @@
+package io.github.ema4j.conformance;
+
+import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.tngtech.archunit.core.domain.JavaClass;
+import com.tngtech.archunit.core.domain.JavaClasses;
+import com.tngtech.archunit.core.domain.JavaPackage;
+import com.tngtech.archunit.core.importer.ImportOption.DoNotIncludeTests;
+import com.tngtech.archunit.junit.AnalyzeClasses;
+import com.tngtech.archunit.junit.ArchTest;
+import com.tngtech.archunit.lang.ArchRule;
+import io.github.ema4j.AveragingRule;
+import io.github.ema4j.DecaySchedule;
+import io.github.ema4j.EmaConfig;
+import io.github.ema4j.EmaStrategy;
+import java.io.ObjectInputStream;
+import java.io.ObjectOutputStream;
+import java.util.Set;
+import java.util.TreeSet;
+import org.jspecify.annotations.NullMarked;
+
+@AnalyzeClasses(packages = "io.github.ema4j", importOptions = DoNotIncludeTests.class)
+class LayersTest {
+  private static final String ROOT = "io.github.ema4j";
+  private static final String[] CORE = {ROOT, ROOT + ".spi", ROOT + ".array", ROOT + ".internal"};
+  private static final String[] ADAPTERS = {ROOT + ".djl.."};
+  private static final String TESTKIT = ROOT + ".testkit..";
+  private static final String EXAMPLES = ROOT + ".examples..";
+
+  @ArchTest
+  static final ArchRule coreKnowsNoFramework =
+      noClasses()
+          .that()
+          .resideInAnyPackage(CORE)
+          .should()
+          .dependOnClassesThat()
+          .resideInAnyPackage("ai.djl..", "org.nd4j..", "org.deeplearning4j..", "org.bytedeco..");
+
+  @ArchTest
+  static final ArchRule coreDependsOnNoOtherModule =
+      noClasses()
+          .that()
+          .resideInAnyPackage(CORE)
+          .should()
+          .dependOnClassesThat()
+          .resideInAnyPackage(ROOT + ".djl..", TESTKIT, EXAMPLES);
+
+  @ArchTest
+  static final ArchRule internalIsUsedByCoreAlone =
+      noClasses()
+          .that()
+          .resideOutsideOfPackages(CORE)
+          .should()
+          .dependOnClassesThat()
+          .resideInAPackage(ROOT + ".internal..");
+
+  @ArchTest
+  static final ArchRule spiAndBackendsKnowNoEngine =
+      noClasses()
+          .that()
+          .resideInAnyPackage(ROOT + ".spi", ROOT + ".array")
+          .should()
+          .dependOnClassesThat()
+          .resideInAPackage(ROOT + ".internal..");
+
+  @ArchTest
+  static final ArchRule adaptersKnowNoDecay =
+      noClasses()
+          .that()
+          .resideInAnyPackage(ADAPTERS)
+          .should()
+          .dependOnClassesThat()
+          .belongToAnyOf(
+              DecaySchedule.class, EmaStrategy.class, AveragingRule.class, EmaConfig.class);
+
+  @ArchTest
+  static final ArchRule adaptersDependOnNeitherTestkitNorExamples =
+      noClasses()
+          .that()
+          .resideInAnyPackage(ADAPTERS)
+          .should()
+          .dependOnClassesThat()
+          .resideInAnyPackage(TESTKIT, EXAMPLES);
+
+  @ArchTest
+  static final ArchRule testkitKnowsNoAdapter =
+      noClasses()
+          .that()
+          .resideInAPackage(TESTKIT)
+          .should()
+          .dependOnClassesThat()
+          .resideInAnyPackage(ROOT + ".djl..", EXAMPLES);
+
+  @ArchTest
+  static final ArchRule nothingIsSerialisedByJava =
+      noClasses()
+          .should()
+          .dependOnClassesThat()
+          .belongToAnyOf(ObjectInputStream.class, ObjectOutputStream.class);
+
+  @ArchTest
+  static final ArchRule librariesPrintNothing =
+      noClasses()
+          .that()
+          .resideOutsideOfPackage(EXAMPLES)
+          .should()
+          .accessField(System.class, "out")
+          .orShould()
+          .accessField(System.class, "err");
+
+  @ArchTest
+  static void everyPackageIsNullMarked(JavaClasses classes) {
+    Set<String> unmarked = new TreeSet<>();
+    for (JavaClass each : classes) {
+      JavaPackage itsPackage = each.getPackage();
+      if (!itsPackage.isAnnotatedWith(NullMarked.class)) {
+        unmarked.add(itsPackage.getName());
+      }
+    }
+    assertThat(unmarked).isEmpty();
+    assertThat(classes.containPackage(ROOT + ".internal")).isTrue();
+  }
+}
