@@ -94,7 +94,7 @@ final class ShadowEma<M, T> implements ModelEma<M> {
     try {
       ema.bind(model).intoAverage().copy();
       if (moduleCopy != null) {
-        ema.inference = ema.prepareModule(moduleCopy);
+        ema.inference = ema.checkedModule(moduleCopy, false);
       }
     } catch (RuntimeException | Error e) {
       ema.close();
@@ -321,15 +321,10 @@ final class ShadowEma<M, T> implements ModelEma<M> {
   public M module() {
     requireOpen();
     if (inference == null) {
-      M made = moduleSupplier == null ? adapter.copy(model) : moduleSupplier.get();
-      try {
-        inference = prepareModule(made);
-      } catch (RuntimeException | Error e) {
-        if (moduleSupplier == null) { // what a supplier gave may be the user's own tensors
-          adapter.releaseCopy(made);
-        }
-        throw e;
-      }
+      inference =
+          moduleSupplier == null
+              ? checkedModule(adapter.copy(model), true)
+              : suppliedModule(moduleSupplier.get());
       inferenceOwned = true;
     }
     Binding current = current(inference, Leeway.TYPE_AND_DEVICE, "module");
@@ -340,20 +335,39 @@ final class ShadowEma<M, T> implements ModelEma<M> {
     return current.model;
   }
 
-  /** Binds a copy of the model; puts it into evaluation mode once it is known to be a copy. */
-  private Binding prepareModule(M copy) {
-    checkArgument(
-        copy != model, "the module must be a copy of the model, but it is the model itself");
-    adapter.initializeLike(copy, model);
-    Binding binding = new Binding(copy, Leeway.TYPE_AND_DEVICE, "module");
+  private Binding suppliedModule(M copy) {
+    checkNotTrained(copy);
+    return checkedModule(copy, adapter.initializeLike(copy, model));
+  }
+
+  /**
+   * Binds a copy of the model, and puts it into evaluation mode once it is known to be a copy.
+   *
+   * @param ours whether the adapter made its tensors, so that they are freed if it is refused;
+   *     other tensors may be the user's own
+   */
+  private Binding checkedModule(M copy, boolean ours) {
+    @Nullable Binding binding = null;
     try {
+      checkNotTrained(copy);
+      binding = new Binding(copy, Leeway.TYPE_AND_DEVICE, "module");
       TensorPairs.checkApart(binding.all(), boundModel().all());
       adapter.evaluationMode(copy);
+      return binding;
     } catch (RuntimeException | Error e) {
-      binding.dict.close();
+      if (binding != null) {
+        binding.dict.close();
+      }
+      if (ours) {
+        adapter.releaseCopy(copy);
+      }
       throw e;
     }
-    return binding;
+  }
+
+  private void checkNotTrained(M copy) {
+    checkArgument(
+        copy != model, "the module must be a copy of the model, but it is the model itself");
   }
 
   @Override

@@ -20,6 +20,8 @@ import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Supplier;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class ModuleTest {
 
@@ -191,19 +193,50 @@ class ModuleTest {
   }
 
   @Test
-  void aSuppliedModelIsInitializedAndOnlyAGoodModuleIsPutIntoEvaluationMode() {
+  void aSuppliedModelIsInitializedAndPutIntoEvaluationMode() {
     Framework framework = new Framework();
-    StateDict<Handle> model =
-        StateDict.builder(framework.handles).parameter("w", handle(1)).build();
-    StateDict<Handle> made = StateDict.builder(framework.handles).parameter("w", handle(2)).build();
-    try (var average = ModelEma.builder(framework).module(made).build(model)) {
+    StateDict<Handle> model = framework.model(1);
+    StateDict<Handle> made = framework.copy(framework.model(2));
+    try (var average = ModelEma.builder(framework).module(() -> made).build(model)) {
       assertThat(average.module()).isSameAs(made);
     }
-    assertThat(framework.calls).containsExactly("initializeLike", "evaluationMode");
-    framework.calls.clear();
+    assertThat(framework.calls).containsExactly("initializeLike", "evaluationMode", "releaseCopy");
+  }
+
+  @Test
+  void aGivenCopyStaysTheCallersAndIsNotInitialized() {
+    Framework framework = new Framework();
+    StateDict<Handle> model = framework.model(1);
+    StateDict<Handle> made = framework.model(2);
+    ModelEma.builder(framework).module(made).build(model).close();
+    assertThat(framework.calls).containsExactly("evaluationMode");
+  }
+
+  @Test
+  void theModelItselfIsRefusedAsModuleBeforeAnythingHappensToIt() {
+    Framework framework = new Framework();
+    StateDict<Handle> model = framework.model(1);
     assertThatIllegalArgumentException()
         .isThrownBy(() -> ModelEma.builder(framework).module(model).build(model));
+    try (var average = ModelEma.builder(framework).module(() -> model).build(model)) {
+      assertThatIllegalArgumentException().isThrownBy(average::module);
+    }
     assertThat(framework.calls).isEmpty();
+  }
+
+  @ParameterizedTest
+  @ValueSource(booleans = {true, false})
+  void aRefusedModelIsReleasedOnlyIfItsWeightsWereMadeForTheAverage(boolean hadNoWeights) {
+    Framework framework = new Framework();
+    framework.initializes = hadNoWeights;
+    StateDict<Handle> model = framework.model(1);
+    StateDict<Handle> other = framework.copy(framework.model(1, 2));
+    try (var average = ModelEma.builder(framework).module(() -> other).build(model)) {
+      assertThatIllegalArgumentException()
+          .isThrownBy(average::module)
+          .withMessageContaining("shape mismatch for 'w'");
+    }
+    assertThat(framework.calls.contains("releaseCopy")).isEqualTo(hadNoWeights);
   }
 
   @Test
@@ -240,6 +273,11 @@ class ModuleTest {
     final HandleBackend handles = new HandleBackend();
     final List<String> calls = new ArrayList<>();
     boolean broken;
+    boolean initializes;
+
+    StateDict<Handle> model(float... weights) {
+      return StateDict.builder(handles).parameter("w", handle(weights)).build();
+    }
 
     @Override
     public HandleBackend backend() {
@@ -257,8 +295,9 @@ class ModuleTest {
     }
 
     @Override
-    public void initializeLike(StateDict<Handle> copy, StateDict<Handle> model) {
+    public boolean initializeLike(StateDict<Handle> copy, StateDict<Handle> model) {
       calls.add("initializeLike");
+      return initializes;
     }
 
     @Override
@@ -271,6 +310,7 @@ class ModuleTest {
 
     @Override
     public void releaseCopy(StateDict<Handle> copy) {
+      calls.add("releaseCopy");
       handles.adapter().releaseCopy(copy);
     }
   }

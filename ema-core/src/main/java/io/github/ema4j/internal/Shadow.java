@@ -48,13 +48,19 @@ public final class Shadow<T> {
     }
     TensorBackend<T> backend = originals.backend();
     List<T> allocated = backend.allocate(specs);
-    ImmutableList.Builder<Entry<T>> entries = ImmutableList.builder();
-    for (int i = 0; i < ties.length; i++) {
-      Entry<T> original = originals.entries().get(i);
-      T tensor = allocated.get(allocatedFor[ties[i]]);
-      entries.add(new Entry<>(original.name(), tensor, backend.describe(tensor), original.role()));
+    try {
+      ImmutableList.Builder<Entry<T>> entries = ImmutableList.builder();
+      for (int i = 0; i < ties.length; i++) {
+        Entry<T> original = originals.entries().get(i);
+        T tensor = allocated.get(allocatedFor[ties[i]]);
+        TensorSpec spec = backend.describe(tensor);
+        entries.add(new Entry<>(original.name(), tensor, spec, original.role()));
+      }
+      return new Shadow<>(backend, allocated, entries.build());
+    } catch (RuntimeException | Error e) {
+      backend.release(allocated);
+      throw e;
     }
-    return new Shadow<>(backend, allocated, entries.build());
   }
 
   /** Returns the tensors, in the order of the originals. */

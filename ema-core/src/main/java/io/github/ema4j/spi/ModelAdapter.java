@@ -31,19 +31,23 @@ public interface ModelAdapter<M, T> {
 
   /**
    * Gives a model that a user supplied as a copy its weights, where it has none yet; their values
-   * do not matter. Does nothing where models always have weights.
+   * do not matter.
    *
    * @param copy the model to initialize
    * @param model the model whose shapes and types it is to have
+   * @return whether the copy had no weights and has them now; they are then freed by {@link
+   *     #releaseCopy} even if the copy is refused
    */
-  default void initializeLike(M copy, M model) {}
+  default boolean initializeLike(M copy, M model) {
+    return false;
+  }
 
   /** Puts a copy into evaluation mode, without gradients. Values stay as they are. */
   void evaluationMode(M copy);
 
   /**
-   * Frees a copy that {@link #copy} or the user's supplier made; called once, when the average is
-   * closed.
+   * Frees a copy and all of its tensors. Called once for what {@link #copy} made, what {@link
+   * #initializeLike} initialized, and what a user's supplier gave to the average that is closed.
    */
   void releaseCopy(M copy);
 }

@@ -44,8 +44,8 @@ import java.util.concurrent.ConcurrentMap;
 public final class DjlAdapter implements ModelAdapter<Block, NDArray> {
   private static final DjlAdapter INSTANCE = new DjlAdapter();
 
-  /** The copies that were accepted, each with the manager of what was made for it. */
-  private final ConcurrentMap<Block, NDManager> supplied = new MapMaker().weakKeys().makeMap();
+  /** The copies that were initialised here, each with the manager of its arrays. */
+  private final ConcurrentMap<Block, NDManager> initialized = new MapMaker().weakKeys().makeMap();
 
   private DjlAdapter() {}
 
@@ -94,20 +94,21 @@ public final class DjlAdapter implements ModelAdapter<Block, NDArray> {
    *     known either
    */
   @Override
-  public void initializeLike(Block copy, Block model) {
+  public boolean initializeLike(Block copy, Block model) {
     requireOwnParameters(copy, model);
-    NDManager manager =
-        supplied.computeIfAbsent(copy, block -> DjlBackend.manager().newSubManager());
+    if (!needsArrays(copy)) {
+      return false;
+    }
+    NDManager manager = DjlBackend.manager().newSubManager();
     try {
-      if (needsArrays(copy)) {
-        copy.initialize(manager, dataType(model), inputShapes(model));
-        DjlBackend.keep(arrays(copy));
-      }
+      copy.initialize(manager, dataType(model), inputShapes(model));
+      DjlBackend.keep(arrays(copy));
     } catch (RuntimeException | Error e) {
-      supplied.remove(copy);
       manager.close();
       throw e;
     }
+    initialized.put(copy, manager);
+    return true;
   }
 
   /**
@@ -121,16 +122,12 @@ public final class DjlAdapter implements ModelAdapter<Block, NDArray> {
 
   /**
    * Closes a copy's parameters, the copy itself where it is {@link AutoCloseable} (such as a
-   * TorchScript block), and what {@link #initializeLike} made. Leaves alone what that has not
-   * accepted: it may hold the trained block's parameters.
+   * TorchScript block), and what {@link #initializeLike} made.
    */
   @Override
   public void releaseCopy(Block copy) {
-    NDManager manager = supplied.remove(copy);
-    if (manager == null) {
-      return;
-    }
-    try (manager) {
+    NDManager manager = initialized.remove(copy);
+    try {
       copy.clear();
       if (copy instanceof AutoCloseable closeable) {
         closeable.close();
@@ -139,6 +136,10 @@ public final class DjlAdapter implements ModelAdapter<Block, NDArray> {
       throw e;
     } catch (Exception e) {
       throw new IllegalStateException("the copy could not be closed: " + e.getMessage(), e);
+    } finally {
+      if (manager != null) {
+        manager.close();
+      }
     }
   }
 

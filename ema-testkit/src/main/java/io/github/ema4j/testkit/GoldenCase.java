@@ -16,9 +16,10 @@ import io.github.ema4j.array.ArrayTensor;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.OptionalInt;
+import java.util.Set;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.Collectors;
 
 /**
  * A run of timm's own code: the models that it saw, and the average that came out.
@@ -97,12 +98,12 @@ public record GoldenCase(
     };
   }
 
-  /** Returns the step that sets the average in place of updating it, if one does. */
-  public OptionalInt setStep() {
-    Matcher matcher = SET.matcher(rule);
-    return matcher.find()
-        ? OptionalInt.of(Integer.parseInt(matcher.group(1)))
-        : OptionalInt.empty();
+  /** Returns the steps that set the average in place of updating it. */
+  public Set<Integer> setSteps() {
+    return SET.matcher(rule)
+        .results()
+        .map(match -> Integer.valueOf(match.group(1)))
+        .collect(Collectors.toUnmodifiableSet());
   }
 
   /**
@@ -118,8 +119,8 @@ public record GoldenCase(
     while (options.find()) {
       String value = options.group(2);
       switch (options.group(1)) {
-        case "gamma" -> warmup = warmup.withGamma(number(value));
-        case "power" -> warmup = warmup.withPower(number(value));
+        case "gamma", "warmup_gamma" -> warmup = warmup.withGamma(number(value));
+        case "power", "warmup_power" -> warmup = warmup.withPower(number(value));
         case "min_decay" -> warmup = warmup.withMinDecay(number(value));
         case "update_after_step" -> warmup = warmup.withUpdateAfter(Long.parseLong(value));
         case "device" -> config = config.withDevice(Device.parse(value));

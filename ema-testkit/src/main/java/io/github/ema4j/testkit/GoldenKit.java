@@ -13,7 +13,6 @@ import io.github.ema4j.spi.ModelAdapter;
 import io.github.ema4j.spi.TensorBackend;
 import java.util.EnumSet;
 import java.util.List;
-import java.util.OptionalInt;
 import java.util.Set;
 import org.junit.jupiter.api.DisplayName;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -73,7 +72,7 @@ public abstract class GoldenKit<M, T> {
     try (ModelEma<M> ema = ModelEma.builder(adapter()).config(golden.config()).build(start)) {
       for (int step = 1; step < golden.models().size(); step++) {
         write(golden.models().get(step), model);
-        if (golden.setStep().equals(OptionalInt.of(step))) {
+        if (golden.setSteps().contains(step)) {
           ema.set(model);
         } else {
           ema.update(model);
