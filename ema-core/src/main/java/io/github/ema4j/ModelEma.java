@@ -194,9 +194,9 @@ public interface ModelEma<M> extends Average<M>, AutoCloseable {
     /**
      * Starts the average as a copy of a model.
      *
-     * @throws IllegalArgumentException if the model has no entries, overlapping tensors, or nothing
-     *     that the policy averages or copies; if the given copy does not pair with the model or
-     *     shares memory with it
+     * @throws IllegalArgumentException if the model has no entries, overlapping tensors, nothing
+     *     that the policy averages or copies, or no entry that a pattern of the policy matches; if
+     *     the given copy does not pair with the model or shares memory with it
      * @throws IllegalStateException if the model has no weights yet, or a tensor is closed
      * @throws UnsupportedOperationException if the backend cannot keep such an average
      */

@@ -80,6 +80,7 @@ final class ShadowEma<M, T> implements ModelEma<M> {
     try (StateDict<T> dict = adapter.stateDict(model)) {
       checkArgument(!dict.entries().isEmpty(), "the model has no entries to average");
       slots = dict.entries().stream().map(entry -> slot(entry, config)).collect(toImmutableList());
+      checkPatternsMatch(config.policy(), slots);
       checkArgument(
           slots.stream().anyMatch(Slot::isKept),
           "the policy %s skips every entry of the model",
@@ -105,8 +106,21 @@ final class ShadowEma<M, T> implements ModelEma<M> {
   }
 
   private static Slot slot(Entry<?> entry, EmaConfig config) {
-    return new Slot(
-        entry.name(), entry.spec(), config.policy().treatment(entry.role(), entry.spec().type()));
+    Treatment treatment =
+        config.policy().treatment(entry.name(), entry.role(), entry.spec().type());
+    return new Slot(entry.name(), entry.spec(), treatment);
+  }
+
+  private static void checkPatternsMatch(EntryPolicy policy, List<Slot> slots) {
+    for (EntryPolicy.PatternRule rule : policy.patterns()) {
+      checkArgument(
+          slots.stream().anyMatch(slot -> rule.pattern().matches(slot.name())),
+          "the policy's %s matches none of the model's %s entries, whose names are like '%s'; correct"
+              + " or remove it",
+          rule.pattern(),
+          slots.size(),
+          slots.get(0).name());
+    }
   }
 
   private static TensorSpec shadowSpec(Slot slot, EmaConfig config) {

@@ -116,4 +116,30 @@ class ModelEmaBuilderTest {
     assertThat(built.entries()).hasSize(1);
     assertThat(built.backend()).isSameAs(ArrayBackend.instance());
   }
+
+  @Test
+  void anEntryNamedByAPatternIsCopiedWhileOthersAreAveraged() {
+    StateDict<ArrayTensor> model =
+        dict().parameter("w", tensor(0)).parameter("sn.weight_u", tensor(0)).build();
+    EntryPolicy policy =
+        EntryPolicy.defaults().with(NamePattern.glob("*.weight_u"), Treatment.COPY);
+    try (var average =
+        averaging().policy(policy).strategy(EmaStrategy.nameMatched(0.5)).build(model)) {
+      floats(model, "w")[0] = 1;
+      floats(model, "sn.weight_u")[0] = 1;
+      average.update(model);
+      assertThat(floats(average.state(), "w")).containsExactly(0.5f);
+      assertThat(floats(average.state(), "sn.weight_u")).containsExactly(1);
+    }
+  }
+
+  @Test
+  void aPatternThatMatchesNothingIsRefused() {
+    EntryPolicy policy = EntryPolicy.defaults().with(NamePattern.glob("*.wieght"), Treatment.COPY);
+    assertThatIllegalArgumentException()
+        .isThrownBy(() -> averaging().policy(policy).build(model("conv.weight", 1)))
+        .withMessage(
+            "the policy's glob '*.wieght' matches none of the model's 1 entries, whose names are"
+                + " like 'conv.weight'; correct or remove it");
+  }
 }
