@@ -1,7 +1,8 @@
 package io.github.ema4j;
 
 /**
- * An average of a model's weights, for reading. Not thread-safe: one thread at a time.
+ * An average of a model's weights, for reading. One thread at a time, but for {@link #snapshot},
+ * {@link #progress} and {@link #swapped}, which any thread may call at any time.
  *
  * @param <M> the framework's model type
  */
@@ -70,6 +71,15 @@ public interface Average<M> {
    * @throws IllegalStateException if the average is closed
    */
   StateDict<?> state();
+
+  /**
+   * Returns a copy of the averaged weights as they are between two updates, while training goes on
+   * in another thread; an update waits until the copy is made. The caller owns the copy and closes
+   * it. Skipped entries are not in it.
+   *
+   * @throws IllegalStateException if the average is closed
+   */
+  StateDict<?> snapshot();
 
   /** Returns how far the average has come; also when it is closed. */
   Progress progress();

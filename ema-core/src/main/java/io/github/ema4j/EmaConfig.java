@@ -17,13 +17,22 @@ import java.util.Optional;
  * @param policy what is averaged, copied and skipped
  * @param shadowType the type in which averaged entries are kept
  * @param device where the average is kept; the model's device if empty
+ * @param timing when the average is updated
+ * @param guard what happens when the model has NaN or infinity
+ * @param canary whether a warning is logged, once, when an update finds the model as the update
+ *     before found it (the first, as it was at the start): a sign that {@code update} is called
+ *     before the optimiser's step, or twice after it, or that the optimiser does nothing. A few
+ *     elements of each tensor are compared
  */
 public record EmaConfig(
     EmaStrategy strategy,
     AveragingRule rule,
     EntryPolicy policy,
     ShadowType shadowType,
-    Optional<Device> device) {
+    Optional<Device> device,
+    Timing timing,
+    NonFiniteGuard guard,
+    boolean canary) {
 
   private static final EmaConfig DEFAULTS =
       new EmaConfig(
@@ -31,7 +40,10 @@ public record EmaConfig(
           AveragingRule.LERP,
           EntryPolicy.defaults(),
           ShadowType.AUTO,
-          Optional.empty());
+          Optional.empty(),
+          Timing.EVERY_STEP,
+          NonFiniteGuard.FAIL,
+          true);
 
   /** Checks that all parts are there. */
   public EmaConfig {
@@ -40,11 +52,14 @@ public record EmaConfig(
     requireNonNull(policy, "policy");
     requireNonNull(shadowType, "shadowType");
     requireNonNull(device, "device");
+    requireNonNull(timing, "timing");
+    requireNonNull(guard, "guard");
   }
 
   /**
    * Returns the default: entries matched by name, a constant decay of .9999, {@link
-   * AveragingRule#LERP}, the default policy and shadow type, on the model's device.
+   * AveragingRule#LERP}, the default policy and shadow type, on the model's device; updated every
+   * step, failing where the model is not finite, with the canary.
    */
   public static EmaConfig defaults() {
     return DEFAULTS;
@@ -112,26 +127,42 @@ public record EmaConfig(
 
   /** Returns this configuration with another strategy. */
   public EmaConfig withStrategy(EmaStrategy newStrategy) {
-    return new EmaConfig(newStrategy, rule, policy, shadowType, device);
+    return new EmaConfig(newStrategy, rule, policy, shadowType, device, timing, guard, canary);
   }
 
   /** Returns this configuration with another arithmetic. */
   public EmaConfig withRule(AveragingRule newRule) {
-    return new EmaConfig(strategy, newRule, policy, shadowType, device);
+    return new EmaConfig(strategy, newRule, policy, shadowType, device, timing, guard, canary);
   }
 
   /** Returns this configuration with another policy. */
   public EmaConfig withPolicy(EntryPolicy newPolicy) {
-    return new EmaConfig(strategy, rule, newPolicy, shadowType, device);
+    return new EmaConfig(strategy, rule, newPolicy, shadowType, device, timing, guard, canary);
   }
 
   /** Returns this configuration with another shadow type. */
   public EmaConfig withShadowType(ShadowType newShadowType) {
-    return new EmaConfig(strategy, rule, policy, newShadowType, device);
+    return new EmaConfig(strategy, rule, policy, newShadowType, device, timing, guard, canary);
   }
 
   /** Returns this configuration with the average on a named device. */
   public EmaConfig withDevice(Device newDevice) {
-    return new EmaConfig(strategy, rule, policy, shadowType, Optional.of(newDevice));
+    return new EmaConfig(
+        strategy, rule, policy, shadowType, Optional.of(newDevice), timing, guard, canary);
+  }
+
+  /** Returns this configuration with updates at other times. */
+  public EmaConfig withTiming(Timing newTiming) {
+    return new EmaConfig(strategy, rule, policy, shadowType, device, newTiming, guard, canary);
+  }
+
+  /** Returns this configuration with another answer to NaN and infinity. */
+  public EmaConfig withGuard(NonFiniteGuard newGuard) {
+    return new EmaConfig(strategy, rule, policy, shadowType, device, timing, newGuard, canary);
+  }
+
+  /** Returns this configuration with the canary on or off. */
+  public EmaConfig withCanary(boolean newCanary) {
+    return new EmaConfig(strategy, rule, policy, shadowType, device, timing, guard, newCanary);
   }
 }

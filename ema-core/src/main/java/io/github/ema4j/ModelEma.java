@@ -27,7 +27,9 @@ import org.jspecify.annotations.Nullable;
  * what swaps and {@link #module} need) until {@link #close}; the model stays the caller's and is
  * never changed by an update. A call that fails leaves average and model as they were.
  *
- * <p>Not thread-safe: one thread at a time.
+ * <p>One thread at a time: a call that finds another thread's under way fails and changes nothing.
+ * {@link #snapshot}, {@link #progress} and {@link #swapped} may be called by any thread at any
+ * time.
  *
  * @param <M> the framework's model type
  */
@@ -39,21 +41,20 @@ public interface ModelEma<M> extends Average<M>, AutoCloseable {
   }
 
   /**
-   * Updates the average with the model after one step.
+   * Updates the average with the model after one step, if the {@link Timing} says that it is time.
    *
    * @throws IllegalArgumentException if the model does not pair with the average, with every
    *     difference
-   * @throws IllegalStateException if a swap is open, the average is closed, or a tensor is closed
-   *     or released
+   * @throws IllegalStateException if a swap is open, the average is closed or in use by another
+   *     thread, a tensor is closed or released, the model is not finite and the guard is {@link
+   *     NonFiniteGuard#FAIL}, or the clock counts samples
    */
-  default void update(M model) {
-    update(model, 1);
-  }
+  void update(M model);
 
   /**
-   * Updates the average with the model after several steps.
+   * Updates the average with the model after some time, if the {@link Timing} says that it is time.
    *
-   * @param elapsed how much time passed since the update before, in the clock's unit, at least 1
+   * @param elapsed how much time passed since the call before, in the clock's unit, at least 1
    * @throws IllegalArgumentException if {@code elapsed} is not positive, or the model does not pair
    *     with the average
    * @throws IllegalStateException as {@link #update(Object)}, or if the schedule gives a number
@@ -63,7 +64,7 @@ public interface ModelEma<M> extends Average<M>, AutoCloseable {
 
   /**
    * Updates the average after one step with a user's own rule for the averaged entries; entries
-   * that are copied are copied. The first such call allocates a second shadow, from which the
+   * that are copied are copied. The first such update allocates a second shadow, from which the
    * average is restored should the rule fail.
    *
    * @param tensorType the framework's tensor type, such as {@code NDArray.class}
@@ -167,6 +168,24 @@ public interface ModelEma<M> extends Average<M>, AutoCloseable {
     /** Sets the device on which the average is kept; the model's by default. */
     public Builder<M> device(Device device) {
       config = config.withDevice(device);
+      return this;
+    }
+
+    /** Sets when the average is updated. */
+    public Builder<M> timing(Timing timing) {
+      config = config.withTiming(timing);
+      return this;
+    }
+
+    /** Sets what happens when the model has NaN or infinity. */
+    public Builder<M> guard(NonFiniteGuard guard) {
+      config = config.withGuard(guard);
+      return this;
+    }
+
+    /** Sets whether a model that does not move between updates is warned of. */
+    public Builder<M> canary(boolean canary) {
+      config = config.withCanary(canary);
       return this;
     }
 

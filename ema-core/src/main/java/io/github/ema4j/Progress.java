@@ -3,16 +3,28 @@ package io.github.ema4j;
 import io.github.ema4j.internal.Checks;
 
 /**
- * How far an average has come.
+ * How far an average has come; what a resumed run needs to continue exactly.
  *
  * @param updates the number of updates
- * @param time the time passed since the start, in the clock's unit (steps unless the user counts
- *     otherwise)
+ * @param time the time at which the last update ended, in the clock's unit
+ * @param pending the time that has passed since, in the clock's unit
+ * @param microSteps how many micro-steps of an optimiser step that is not complete were seen
+ * @param skipped the number of updates that {@link NonFiniteGuard#SKIP} left out
  * @param decay the decay of the last update; NaN before the first
  * @param startWeight the share of the average that its starting point still has, in [0, 1]: the
- *     product of all decays since the start or since the last {@code set} or {@code load}
+ *     product of the decays since the start or since the last {@code set} or {@code load}
  */
-public record Progress(long updates, long time, double decay, double startWeight) {
+public record Progress(
+    long updates,
+    long time,
+    long pending,
+    int microSteps,
+    long skipped,
+    double decay,
+    double startWeight) {
+
+  /** Where an average starts. */
+  public static final Progress START = new Progress(0, 0, 0, 0, 0, Double.NaN, 1);
 
   /**
    * Checks the parts.
@@ -22,6 +34,9 @@ public record Progress(long updates, long time, double decay, double startWeight
   public Progress {
     Checks.notNegative("updates", updates);
     Checks.notNegative("time", time);
+    Checks.notNegative("pending", pending);
+    Checks.notNegative("microSteps", microSteps);
+    Checks.notNegative("skipped", skipped);
     if (!Double.isNaN(decay)) {
       Checks.decay("decay", decay);
     }
@@ -34,5 +49,15 @@ public record Progress(long updates, long time, double decay, double startWeight
    */
   public double effectiveWindow() {
     return 1 / (1 - decay);
+  }
+
+  /** Returns this progress with the model as the new starting point. */
+  Progress restarted() {
+    return new Progress(updates, time, pending, microSteps, skipped, decay, 1);
+  }
+
+  /** Returns this progress after an update that was left out; its time is pending. */
+  Progress withSkipped() {
+    return new Progress(updates, time, pending, microSteps, skipped + 1, decay, startWeight);
   }
 }

@@ -6,6 +6,7 @@ import static com.google.common.collect.ImmutableList.toImmutableList;
 import static java.util.Objects.requireNonNull;
 
 import com.google.common.collect.ImmutableList;
+import io.github.ema4j.EmaStrategy.Pairing;
 import io.github.ema4j.StateDict.Entry;
 import io.github.ema4j.internal.Checks;
 import io.github.ema4j.internal.EntryMatcher;
@@ -19,8 +20,13 @@ import io.github.ema4j.spi.TensorBackend;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
+import java.util.Optional;
+import java.util.Set;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Predicate;
 import java.util.function.Supplier;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -29,8 +35,8 @@ import org.slf4j.LoggerFactory;
  * An average kept in shadow tensors beside the model.
  *
  * <p>Slots are the entries of the model that the average started from; each that is not skipped has
- * a shadow tensor. A {@link Binding} pairs one model with the slots and is kept until the model's
- * state dict says that something moved.
+ * a shadow tensor. A {@link ModelBinding} pairs one model with the slots and is kept until
+ * something moves. Calls exclude one another; only copies of the shadow are made beside them.
  */
 final class ShadowEma<M, T> implements ModelEma<M> {
   private static final Logger LOG = LoggerFactory.getLogger(ModelEma.class);
@@ -40,17 +46,24 @@ final class ShadowEma<M, T> implements ModelEma<M> {
   private final EmaConfig config;
   private final @Nullable Supplier<M> moduleSupplier;
   private final ImmutableList<Slot> slots;
+  private final UpdateClock clock;
+  private final UpdateWarnings warnings;
+  private final AtomicBoolean inUse = new AtomicBoolean();
+
+  /** Held while the shadow is written, or copied by another thread. */
+  private final ReentrantLock shadowLock = new ReentrantLock();
+
   private Shadow<T> shadow;
   private M model;
   private boolean deviceNamed;
-  private Progress progress = new Progress(0, 0, Double.NaN, 1);
+  private volatile Progress progress = Progress.START;
   private boolean closed;
-  private @Nullable Binding trained;
-  private @Nullable Binding inference;
+  private @Nullable ModelBinding<M, T> trained;
+  private @Nullable ModelBinding<M, T> inference;
   private boolean inferenceOwned;
   private @Nullable Shadow<T> backup;
   private @Nullable Shadow<T> rollback;
-  private @Nullable Swap swap;
+  private volatile @Nullable Swap swap;
 
   private ShadowEma(
       ModelAdapter<M, T> adapter,
@@ -66,7 +79,9 @@ final class ShadowEma<M, T> implements ModelEma<M> {
     this.slots = slots;
     this.shadow = shadow;
     this.model = model;
-    this.deviceNamed = config.device().isPresent();
+    deviceNamed = config.device().isPresent();
+    clock = new UpdateClock(config.timing(), config.strategy().schedule());
+    warnings = new UpdateWarnings(config.rule(), config.canary(), averagedTypes(slots, shadow));
   }
 
   static <M, T> ShadowEma<M, T> start(
@@ -93,7 +108,7 @@ final class ShadowEma<M, T> implements ModelEma<M> {
     }
     ShadowEma<M, T> ema = new ShadowEma<>(adapter, config, moduleSupplier, slots, shadow, model);
     try {
-      ema.bind(model).intoAverage().copy();
+      ema.copyFrom(model);
       if (moduleCopy != null) {
         ema.inference = ema.checkedModule(moduleCopy, false);
       }
@@ -130,80 +145,146 @@ final class ShadowEma<M, T> implements ModelEma<M> {
     return spec.withType(type).withDevice(config.device().orElse(spec.device()));
   }
 
+  /** Returns the types in which floating-point entries are averaged. */
+  private static Set<ElementType> averagedTypes(List<Slot> slots, Shadow<?> shadow) {
+    List<Slot> kept = slots.stream().filter(Slot::isKept).toList();
+    return select(kept, shadow.specs(), slot -> slot.treatment() == Treatment.AVERAGE).stream()
+        .map(TensorSpec::type)
+        .filter(ElementType::isFloating)
+        .collect(Collectors.toUnmodifiableSet());
+  }
+
+  /** What moves an average to where an update leaves it. */
+  private interface Move<L> {
+    void run(TensorPairs<L, L>.Opened tensors, double decay);
+  }
+
+  @Override
+  public void update(M newModel) {
+    checkState(
+        config.timing().clock() == Clock.STEPS,
+        "the clock counts samples; call update(model, samples)");
+    update(newModel, 1);
+  }
+
   @Override
   public void update(M newModel, long elapsed) {
-    requireReady("update the average");
     checkArgument(elapsed >= 1, "elapsed must be at least 1, but was %s", elapsed);
-    Progress next = advanced(elapsed);
-    bind(newModel).intoAverage().average(next.decay(), config.rule());
-    model = newModel;
-    progress = next;
+    exclusively(
+        "update the average",
+        () -> update(newModel, elapsed, (tensors, decay) -> tensors.average(decay, config.rule())));
   }
 
   @Override
   public <R> void update(M newModel, Class<R> tensorType, UpdateRule<R> rule) {
-    requireReady("update the average");
     checkArgument(
         tensorType.isAssignableFrom(backend.tensorType()),
         "the rule is for %s, but the tensors of backend '%s' are %s",
         tensorType.getName(),
         backend.name(),
         backend.tensorType().getName());
+    checkState(
+        config.timing().clock() == Clock.STEPS,
+        "the clock counts samples, but an update with a rule takes one step");
     @SuppressWarnings("unchecked") // a rule for R takes any T, as T is an R
     UpdateRule<T> checked = (UpdateRule<T>) rule;
-    Progress next = advanced(1);
-    TensorPairs<T, T> plan = bind(newModel).intoAverage();
+    exclusively(
+        "update the average",
+        () -> update(newModel, 1, (tensors, decay) -> applyOrUndo(checked, tensors, decay)));
+  }
+
+  private void update(M newModel, long elapsed, Move<T> move) {
+    Progress called = clock.called(progress, elapsed);
+    if (!clock.isDue(called)) {
+      progress = called;
+      return;
+    }
+    Progress updated = clock.updated(called);
+    TensorPairs<T, T>.Opened tensors = bind(newModel).intoAverage().open();
+    if (isToBeSkipped(tensors)) {
+      progress = called.withSkipped();
+      return;
+    }
+    move.run(tensors, updated.decay());
+    warnings.updated(tensors::fingerprint, updated.decay());
+    model = newModel;
+    progress = updated;
+  }
+
+  /**
+   * Looks for values that are not finite.
+   *
+   * @throws IllegalStateException if there are some and the guard says to fail, naming the entry
+   */
+  private boolean isToBeSkipped(TensorPairs<T, T>.Opened tensors) {
+    if (config.guard() == NonFiniteGuard.ACCEPT) {
+      return false;
+    }
+    Optional<String> entry = tensors.nonFiniteEntry();
+    if (entry.isPresent() && config.guard() == NonFiniteGuard.SKIP) {
+      LOG.warn("Skipped an update: '{}' of the model has NaN or infinity", entry.get());
+      return true;
+    }
+    entry.ifPresent(ShadowEma::failNonFinite);
+    return false;
+  }
+
+  private static void failNonFinite(String entry) {
+    throw new IllegalStateException(
+        "'"
+            + entry
+            + "' of the model has NaN or infinity, so the average was left as it was; go back to"
+            + " finite weights, or set the guard to SKIP or ACCEPT");
+  }
+
+  private void applyOrUndo(UpdateRule<T> rule, TensorPairs<T, T>.Opened tensors, double decay) {
     if (rollback == null) {
       rollback = Shadow.like(shadow.tensors("average"), shadow.specs());
     }
     TensorPairs<T, T> undo = copying(shadow.tensors("average"), rollback.tensors("rollback"));
     copying(rollback.tensors("rollback"), shadow.tensors("average")).copy();
     try {
-      backend.withoutGradient(() -> TensorPairs.apply(plan, checked, next.decay()));
+      backend.withoutGradient(
+          () -> tensors.apply((average, from) -> rule.apply(average, from, decay)));
     } catch (RuntimeException | Error e) {
       undo.copy();
       throw e;
     }
-    model = newModel;
-    progress = next;
-  }
-
-  /** Returns the progress after the next update, which has not happened yet. */
-  private Progress advanced(long elapsed) {
-    long time = Math.addExact(progress.time(), elapsed);
-    DecaySchedule schedule = config.strategy().schedule();
-    double decay = schedule.decay(time, elapsed);
-    checkState(
-        decay >= 0 && decay <= 1,
-        "the schedule %s gave decay %s at time %s, which is not in [0, 1]",
-        schedule,
-        decay,
-        time);
-    return new Progress(progress.updates() + 1, time, decay, progress.startWeight() * decay);
   }
 
   @Override
   public void set(M newModel) {
-    requireReady("set the average");
-    bind(newModel).intoAverage().copy();
+    exclusively(
+        "set the average",
+        () -> {
+          copyFrom(newModel);
+          progress = progress.restarted();
+        });
+  }
+
+  /** Makes the average a copy of a model, which must be finite unless the guard accepts all. */
+  private void copyFrom(M newModel) {
+    TensorPairs<T, T>.Opened tensors = bind(newModel).intoAverage().open();
+    if (config.guard() != NonFiniteGuard.ACCEPT) {
+      tensors.nonFiniteEntry().ifPresent(ShadowEma::failNonFinite);
+    }
+    tensors.copy();
+    warnings.started(tensors::fingerprint);
     model = newModel;
-    progress = new Progress(progress.updates(), progress.time(), progress.decay(), 1);
   }
 
   @Override
   public void load(StateDict<?> state) {
-    load(state, new Progress(progress.updates(), progress.time(), progress.decay(), 1));
+    exclusively("load the average", () -> loadFrom(state, progress.restarted()));
   }
 
   @Override
   public void load(StateDict<?> state, Progress newProgress) {
-    requireReady("load the average");
     requireNonNull(newProgress, "progress");
-    loadFrom(state);
-    progress = newProgress;
+    exclusively("load the average", () -> loadFrom(state, newProgress));
   }
 
-  private <S> void loadFrom(StateDict<S> state) {
+  private <S> void loadFrom(StateDict<S> state, Progress newProgress) {
     state.refresh();
     List<Slot> present =
         state.entries().size() == slots.size()
@@ -214,31 +295,53 @@ final class ShadowEma<M, T> implements ModelEma<M> {
             config.strategy().pairing(), Leeway.TYPE_AND_DEVICE, present, state.entries(), "state");
     List<Entry<S>> kept = select(present, matched, Slot::isKept);
     copying(shadow.tensors("average"), new Tensors<>("state", state.backend(), kept)).copy();
+    progress = newProgress;
   }
 
   @Override
   public void to(Device device) {
-    requireReady("move the average");
+    exclusively("move the average", () -> moveTo(device));
+  }
+
+  private void moveTo(Device device) {
     Shadow<T> moved =
-        Shadow.like(
-            shadow.tensors("average"),
-            shadow.specs().stream().map(spec -> spec.withDevice(device)).toList());
-    try {
-      copying(moved.tensors("moved average"), shadow.tensors("average")).copy();
-    } catch (RuntimeException | Error e) {
-      moved.release();
-      throw e;
-    }
+        copyOfShadow(shadow.specs().stream().map(spec -> spec.withDevice(device)).toList());
     releaseAll(shadow, rollback);
     rollback = null;
     shadow = moved;
     deviceNamed = true;
   }
 
+  private Shadow<T> copyOfShadow(List<TensorSpec> specs) {
+    Shadow<T> copy = Shadow.like(shadow.tensors("average"), specs);
+    try {
+      copying(copy.tensors("copy of the average"), shadow.tensors("average")).copy();
+      return copy;
+    } catch (RuntimeException | Error e) {
+      copy.release();
+      throw e;
+    }
+  }
+
+  @Override
+  public StateDict<?> snapshot() {
+    shadowLock.lock();
+    try {
+      requireOpen();
+      Shadow<T> copy = copyOfShadow(shadow.specs());
+      return new OwnedStateDict<>(backend, copy.entries(), copy::release);
+    } finally {
+      shadowLock.unlock();
+    }
+  }
+
   @Override
   public Swap swapInto(M target) {
-    requireReady("swap again");
-    Binding binding = bind(target);
+    return exclusively("swap in the average", () -> openSwap(target));
+  }
+
+  private Swap openSwap(M target) {
+    ModelBinding<M, T> binding = bind(target);
     TensorPairs<T, T> averageIn = binding.intoModel();
     Tensors<T> kept = backupFor(binding).tensors("backup");
     TensorPairs<T, T> undo = copying(binding.kept(), kept);
@@ -249,19 +352,19 @@ final class ShadowEma<M, T> implements ModelEma<M> {
       undo.copy();
       throw e;
     }
-    OpenSwap opened = new OpenSwap(target);
+    Swap opened = new OpenSwap(target);
     swap = opened;
     return opened;
   }
 
-  private Shadow<T> backupFor(Binding binding) {
-    List<TensorSpec> wanted = binding.kept().entries().stream().map(Entry::spec).toList();
+  private Shadow<T> backupFor(ModelBinding<M, T> binding) {
     if (backup != null && !backup.isLike(binding.kept())) {
       backup.release();
       backup = null;
     }
     if (backup == null) {
-      backup = Shadow.like(binding.kept(), wanted);
+      backup =
+          Shadow.like(binding.kept(), binding.kept().entries().stream().map(Entry::spec).toList());
     }
     return backup;
   }
@@ -276,14 +379,18 @@ final class ShadowEma<M, T> implements ModelEma<M> {
 
     @Override
     public void close() {
+      whileInUse("put the model's weights back", this::restore);
+    }
+
+    private @Nullable Void restore() {
       Shadow<T> weights = backup;
       if (swap != this || weights == null) {
-        return;
+        return null;
       }
-      Binding binding;
       TensorPairs<T, T> weightsIn;
       try {
-        binding = bind(target);
+        ModelBinding<M, T> binding = bind(target);
+        checkSameTypes(weights, binding.kept());
         weightsIn = copying(binding.kept(), weights.tensors("backup"));
       } catch (IllegalArgumentException e) {
         throw new IllegalStateException(
@@ -292,27 +399,33 @@ final class ShadowEma<M, T> implements ModelEma<M> {
                 + e.getMessage(),
             e);
       }
-      for (int i = 0; i < weights.entries().size(); i++) {
-        Entry<T> now = binding.kept().entries().get(i);
-        ElementType before = weights.entries().get(i).spec().type();
-        checkState(
-            now.spec().type() == before,
-            "'%s' changed from %s to %s during the swap, so its weights cannot be put back; change"
-                + " it back and close the swap again",
-            now.name(),
-            before,
-            now.spec().type());
-      }
       weightsIn.copy();
       swap = null;
+      return null;
+    }
+
+    private void checkSameTypes(Shadow<T> weights, Tensors<T> now) {
+      for (int i = 0; i < weights.entries().size(); i++) {
+        ElementType before = weights.entries().get(i).spec().type();
+        Entry<T> entry = now.entries().get(i);
+        checkArgument(
+            entry.spec().type() == before,
+            "'%s' was %s and is %s now",
+            entry.name(),
+            before,
+            entry.spec().type());
+      }
     }
   }
 
   @Override
   public void copyTo(M target, double factor) {
-    requireReady("copy the average");
     Checks.decay("factor", factor);
-    Binding binding = bind(target);
+    exclusively("copy the average", () -> moveTowardsAverage(target, factor));
+  }
+
+  private void moveTowardsAverage(M target, double factor) {
+    ModelBinding<M, T> binding = bind(target);
     if (factor == 1) {
       binding.intoModel().copy();
       return;
@@ -322,34 +435,42 @@ final class ShadowEma<M, T> implements ModelEma<M> {
     }
     Predicate<Slot> moves =
         slot -> slot.treatment() == Treatment.AVERAGE && slot.modelSpec().type().isFloating();
-    List<Entry<T>> averages = select(keptSlots(), shadow.entries(), moves);
-    List<Entry<T>> models = select(keptSlots(), binding.kept().entries(), moves);
+    List<Slot> kept = slots.stream().filter(Slot::isKept).toList();
+    List<Entry<T>> averages = select(kept, shadow.entries(), moves);
+    List<Entry<T>> models = select(kept, binding.kept().entries(), moves);
     TensorPairs.of(
             new Tensors<>("model", backend, models),
             new Tensors<>("average", backend, averages),
             Collections.nCopies(models.size(), Treatment.AVERAGE))
+        .open()
         .moveTowards(factor);
   }
 
   @Override
   public M module() {
+    return whileInUse("bring the module up to date", this::currentModule);
+  }
+
+  private M currentModule() {
     requireOpen();
-    if (inference == null) {
-      inference =
+    ModelBinding<M, T> binding = inference;
+    if (binding == null) {
+      binding =
           moduleSupplier == null
               ? checkedModule(adapter.copy(model), true)
               : suppliedModule(moduleSupplier.get());
       inferenceOwned = true;
+    } else {
+      binding = current(binding, Leeway.TYPE_AND_DEVICE, "module");
     }
-    Binding current = current(inference, Leeway.TYPE_AND_DEVICE, "module");
-    inference = current;
-    TensorPairs<T, T> averageIn = current.intoModel();
-    copying(current.skipped(), boundModel().skipped()).copy();
+    inference = binding;
+    TensorPairs<T, T> averageIn = binding.intoModel();
+    copying(binding.skipped(), bind(model).skipped()).copy();
     averageIn.copy();
-    return current.model;
+    return binding.model();
   }
 
-  private Binding suppliedModule(M copy) {
+  private ModelBinding<M, T> suppliedModule(M copy) {
     checkNotTrained(copy);
     return checkedModule(copy, adapter.initializeLike(copy, model));
   }
@@ -360,17 +481,17 @@ final class ShadowEma<M, T> implements ModelEma<M> {
    * @param ours whether the adapter made its tensors, so that they are freed if it is refused;
    *     other tensors may be the user's own
    */
-  private Binding checkedModule(M copy, boolean ours) {
-    @Nullable Binding binding = null;
+  private ModelBinding<M, T> checkedModule(M copy, boolean ours) {
+    @Nullable ModelBinding<M, T> binding = null;
     try {
       checkNotTrained(copy);
-      binding = new Binding(copy, Leeway.TYPE_AND_DEVICE, "module");
-      TensorPairs.checkApart(binding.all(), boundModel().all());
+      binding = binding(copy, Leeway.TYPE_AND_DEVICE, "module");
+      TensorPairs.checkApart(binding.all(), bind(model).all());
       adapter.evaluationMode(copy);
       return binding;
     } catch (RuntimeException | Error e) {
       if (binding != null) {
-        binding.dict.close();
+        binding.close();
       }
       if (ours) {
         adapter.releaseCopy(copy);
@@ -402,21 +523,26 @@ final class ShadowEma<M, T> implements ModelEma<M> {
 
   @Override
   public void close() {
+    whileInUse("close the average", this::free);
+  }
+
+  private @Nullable Void free() {
     checkState(swap == null, "cannot close the average during a swap; close the swap first");
     if (closed) {
-      return;
+      return null;
     }
     closed = true;
     releaseAll(shadow, backup, rollback);
     if (inference != null) {
-      inference.dict.close();
+      inference.close();
       if (inferenceOwned) {
-        adapter.releaseCopy(inference.model);
+        adapter.releaseCopy(inference.model());
       }
     }
     if (trained != null) {
-      trained.dict.close();
+      trained.close();
     }
+    return null;
   }
 
   @SafeVarargs
@@ -432,117 +558,90 @@ final class ShadowEma<M, T> implements ModelEma<M> {
     checkState(!closed, "the average is closed");
   }
 
-  private void requireReady(String action) {
-    requireOpen();
+  private void exclusively(String action, Runnable work) {
+    exclusively(
+        action,
+        () -> {
+          work.run();
+          return this;
+        });
+  }
+
+  /** Does work that is allowed on an open average outside a swap. */
+  private <V> V exclusively(String action, Supplier<V> work) {
+    return whileInUse(
+        action,
+        () -> {
+          requireOpen();
+          checkState(
+              swap == null,
+              "cannot %s while it is swapped into a model; close the swap first",
+              action);
+          return work.get();
+        });
+  }
+
+  /**
+   * Does work that no other call interrupts.
+   *
+   * @throws IllegalStateException if another call is under way
+   */
+  private <V extends @Nullable Object> V whileInUse(String action, Supplier<V> work) {
     checkState(
-        swap == null, "cannot %s while it is swapped into a model; close the swap first", action);
+        inUse.compareAndSet(false, true),
+        "cannot %s while another call on the average is under way; use it from one thread at a time",
+        action);
+    shadowLock.lock();
+    try {
+      return work.get();
+    } finally {
+      shadowLock.unlock();
+      inUse.set(false);
+    }
   }
 
   /** Returns the pairing with a model, anew where the model is another or has moved. */
-  private Binding bind(M newModel) {
+  private ModelBinding<M, T> bind(M newModel) {
     Leeway leeway = Leeway.of(config.shadowType().isNamed(), deviceNamed);
-    Binding binding;
-    if (trained != null && trained.model == newModel) {
-      binding = current(trained, leeway, "model");
+    ModelBinding<M, T> bound;
+    if (trained != null && trained.model() == newModel) {
+      bound = current(trained, leeway, "model");
     } else {
-      binding = new Binding(newModel, leeway, "model");
+      bound = binding(newModel, leeway, "model");
       if (trained != null) {
-        trained.dict.close();
+        trained.close();
       }
     }
-    trained = binding;
-    return binding;
-  }
-
-  private Binding boundModel() {
-    return bind(model);
+    trained = bound;
+    return bound;
   }
 
   /** Returns a binding as it is, or made anew where the model or the shadow moved. */
-  private Binding current(Binding binding, Leeway leeway, String owner) {
-    boolean moved = binding.dict.refresh();
-    if (!moved && !binding.stale && binding.shadowThen == shadow) {
+  private ModelBinding<M, T> current(ModelBinding<M, T> binding, Leeway leeway, String owner) {
+    if (binding.isCurrent(shadow)) {
       return binding;
     }
-    binding.stale = true;
-    Binding fresh = new Binding(binding.model, leeway, owner);
-    binding.dict.close();
+    ModelBinding<M, T> fresh = binding(binding.model(), leeway, owner);
+    binding.close();
     return fresh;
   }
 
-  private List<Slot> keptSlots() {
-    return slots.stream().filter(Slot::isKept).toList();
+  private ModelBinding<M, T> binding(M bound, Leeway leeway, String owner) {
+    Pairing pairing = config.strategy().pairing();
+    return new ModelBinding<>(adapter, bound, owner, pairing, leeway, slots, shadow);
   }
 
   private static <S, R> TensorPairs<S, R> copying(Tensors<S> to, Tensors<R> from) {
     return TensorPairs.of(to, from, Collections.nCopies(to.entries().size(), Treatment.COPY));
   }
 
-  private static <S> List<Entry<S>> select(
-      List<Slot> slots, List<Entry<S>> entries, Predicate<Slot> wanted) {
-    List<Entry<S>> selected = new ArrayList<>();
+  private static <S> List<S> select(List<Slot> slots, List<S> items, Predicate<Slot> wanted) {
+    List<S> selected = new ArrayList<>();
     for (int i = 0; i < slots.size(); i++) {
       if (wanted.test(slots.get(i))) {
-        selected.add(entries.get(i));
+        selected.add(items.get(i));
       }
     }
     return selected;
-  }
-
-  /** The pairing of one model with the slots. */
-  private final class Binding {
-    final M model;
-    final StateDict<T> dict;
-    final Shadow<T> shadowThen = shadow;
-    private final String owner;
-    private final List<Entry<T>> matched;
-    private @Nullable TensorPairs<T, T> intoAverage;
-    private @Nullable TensorPairs<T, T> intoModel;
-    boolean stale;
-
-    Binding(M model, Leeway leeway, String owner) {
-      this.model = model;
-      this.owner = owner;
-      dict = adapter.stateDict(model);
-      try {
-        matched =
-            EntryMatcher.match(config.strategy().pairing(), leeway, slots, dict.entries(), owner);
-        TensorPairs.checkTies(all(), slots.stream().map(Slot::treatment).toList());
-        TensorPairs.checkApart(shadow.tensors("average"), kept());
-      } catch (RuntimeException | Error e) {
-        dict.close();
-        throw e;
-      }
-    }
-
-    Tensors<T> kept() {
-      return new Tensors<>(owner, backend, select(slots, matched, Slot::isKept));
-    }
-
-    Tensors<T> skipped() {
-      return new Tensors<>(owner, backend, select(slots, matched, slot -> !slot.isKept()));
-    }
-
-    Tensors<T> all() {
-      return new Tensors<>(owner, backend, matched);
-    }
-
-    TensorPairs<T, T> intoAverage() {
-      if (intoAverage == null) {
-        intoAverage = TensorPairs.of(shadow.tensors("average"), kept(), treatments());
-      }
-      return intoAverage;
-    }
-
-    TensorPairs<T, T> intoModel() {
-      if (intoModel == null) {
-        intoModel = TensorPairs.of(kept(), shadow.tensors("average"), treatments());
-      }
-      return intoModel;
-    }
-
-    private List<Treatment> treatments() {
-      return keptSlots().stream().map(Slot::treatment).toList();
-    }
   }
 }

@@ -34,8 +34,9 @@ final class Models {
     return StateDict.builder(ArrayBackend.instance());
   }
 
+  /** Starts an average that takes whatever a model has, odd values included. */
   static ModelEma.Builder<StateDict<ArrayTensor>> averaging() {
-    return ModelEma.builder(ArrayBackend.adapter());
+    return ModelEma.builder(ArrayBackend.adapter()).guard(NonFiniteGuard.ACCEPT);
   }
 
   /** Returns an average with a decay of one half, where small whole numbers stay exact. */

@@ -7,7 +7,6 @@ import static io.github.ema4j.Models.halving;
 import static io.github.ema4j.Models.model;
 import static io.github.ema4j.Models.names;
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.assertj.core.api.Assertions.assertThatCode;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 import static org.assertj.core.api.Assertions.within;
 
@@ -21,7 +20,7 @@ class ProgressTest {
   @Test
   void nothingHasHappenedBeforeTheFirstUpdate() {
     try (var average = halving(model("w", 1))) {
-      assertThat(average.progress()).isEqualTo(new Progress(0, 0, Double.NaN, 1));
+      assertThat(average.progress()).isEqualTo(Progress.START);
       assertThat(average.progress().effectiveWindow()).isNaN();
       assertThat(average.swapped()).isFalse();
     }
@@ -64,24 +63,34 @@ class ProgressTest {
 
   @Test
   void aDecayOfOneLooksBackForEver() {
-    assertThat(new Progress(1, 1, 1, 1).effectiveWindow()).isInfinite();
-    assertThat(new Progress(1, 1, 0, 0).effectiveWindow()).isEqualTo(1);
+    assertThat(new Progress(1, 1, 0, 0, 0, 1, 1).effectiveWindow()).isInfinite();
+    assertThat(new Progress(1, 1, 0, 0, 0, 0, 0).effectiveWindow()).isEqualTo(1);
   }
 
   @ParameterizedTest
   @CsvSource({
-    "-1, 0, 0.5, 1, 'updates must not be negative, but was -1'",
-    "0, -2, 0.5, 1, 'time must not be negative, but was -2'",
-    "0, 0, 1.5, 1, 'decay must be in [0, 1], but was 1.5'",
-    "0, 0, 0.5, NaN, 'startWeight must be in [0, 1], but was NaN'",
-    "0, 0, 0.5, -0.1, 'startWeight must be in [0, 1], but was -0.1'",
+    "-1, 0, 0, 0, 0, 0.5, 1, 'updates must not be negative, but was -1'",
+    "0, -2, 0, 0, 0, 0.5, 1, 'time must not be negative, but was -2'",
+    "0, 0, -3, 0, 0, 0.5, 1, 'pending must not be negative, but was -3'",
+    "0, 0, 0, -4, 0, 0.5, 1, 'microSteps must not be negative, but was -4'",
+    "0, 0, 0, 0, -5, 0.5, 1, 'skipped must not be negative, but was -5'",
+    "0, 0, 0, 0, 0, 1.5, 1, 'decay must be in [0, 1], but was 1.5'",
+    "0, 0, 0, 0, 0, 0.5, NaN, 'startWeight must be in [0, 1], but was NaN'",
+    "0, 0, 0, 0, 0, 0.5, -0.1, 'startWeight must be in [0, 1], but was -0.1'",
   })
   void partsOutOfTheirRangeAreRefused(
-      long updates, long time, double decay, double startWeight, String message) {
+      long updates,
+      long time,
+      long pending,
+      int microSteps,
+      long skipped,
+      double decay,
+      double startWeight,
+      String message) {
     assertThatIllegalArgumentException()
-        .isThrownBy(() -> new Progress(updates, time, decay, startWeight))
+        .isThrownBy(
+            () -> new Progress(updates, time, pending, microSteps, skipped, decay, startWeight))
         .withMessage(message);
-    assertThatCode(() -> new Progress(0, 0, Double.NaN, 1)).doesNotThrowAnyException();
   }
 
   @Test

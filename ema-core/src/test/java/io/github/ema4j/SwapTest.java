@@ -222,8 +222,8 @@ class SwapTest {
       assertThatIllegalStateException()
           .isThrownBy(swap::close)
           .withMessage(
-              "'w' changed from F16 to F32 during the swap, so its weights cannot be put back;"
-                  + " change it back and close the swap again");
+              "the model changed during the swap, so its weights cannot be put back; undo the change"
+                  + " and close the swap again: 'w' was F16 and is F32 now");
       model.with("w", half);
       swap.close();
       assertThat((short[]) half.array()).containsExactly((short) 0x3c01);

@@ -120,7 +120,7 @@ class UpdateTest {
       average.set(model);
       assertOddValues(floats(average.state()));
       assertThat(average.progress())
-          .isEqualTo(new Progress(before.updates(), before.time(), before.decay(), 1));
+          .isEqualTo(new Progress(before.updates(), before.time(), 0, 0, 0, before.decay(), 1));
     }
   }
 

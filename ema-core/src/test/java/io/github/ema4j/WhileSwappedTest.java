@@ -42,7 +42,7 @@ class WhileSwappedTest {
         call("to", "move the average", (ema, model) -> ema.to(Device.CPU)),
         call("copyTo", "copy the average", Average::copyTo),
         call("copyTo with factor", "copy the average", (ema, model) -> ema.copyTo(model, 0.5)),
-        call("swapInto", "swap again", (ema, model) -> ema.swapInto(model).close()));
+        call("swapInto", "swap in the average", (ema, model) -> ema.swapInto(model).close()));
   }
 
   @ParameterizedTest(name = "{0}")

@@ -226,6 +226,16 @@ final class Elements {
     }
   }
 
+  /** Returns an element's bits. */
+  static long bits(Buffer from, ElementType type, int index) {
+    return switch (type) {
+      case F64 -> Double.doubleToRawLongBits(((DoubleBuffer) from).get(index));
+      case F32 -> Float.floatToRawIntBits(((FloatBuffer) from).get(index));
+      case F16, BF16 -> ((ShortBuffer) from).get(index);
+      case I64, I32, I16, I8, U8, BOOL -> loadLong(from, type, index);
+    };
+  }
+
   private static long loadLong(Buffer from, ElementType type, int index) {
     return switch (type) {
       case I64 -> ((LongBuffer) from).get(index);

@@ -2,8 +2,10 @@ package io.github.ema4j.internal;
 
 import io.github.ema4j.AveragingRule;
 import io.github.ema4j.ElementType;
+import io.github.ema4j.TensorSpec;
 import io.github.ema4j.spi.HostMemory;
 import java.nio.Buffer;
+import java.util.Arrays;
 
 /**
  * The exact arithmetic on host memory, whatever framework owns it.
@@ -15,6 +17,7 @@ import java.nio.Buffer;
  */
 final class HostKernel {
   private static final int BLOCK = 1024;
+  private static final long FINGERPRINT_PARTS = 3;
 
   private final float[] averages = new float[BLOCK];
   private final float[] models = new float[BLOCK];
@@ -68,6 +71,63 @@ final class HostKernel {
       ElementType rightType,
       LoopNest nest) {
     walk(left, right, nest, copying(leftType, rightType));
+  }
+
+  /**
+   * Tells whether all elements are finite.
+   *
+   * @param nest the loops over the tensor, on both sides
+   */
+  boolean isFinite(HostMemory memory, ElementType type, LoopNest nest) {
+    // x * 0 is NaN just where x is not finite: sums of it tell so without a branch for each
+    // element.
+    if (type == ElementType.F64) {
+      Arrays.fill(wideAverages, 0);
+      walk(memory, memory, nest, this::addWideZeros);
+      return Arrays.stream(wideAverages).noneMatch(Double::isNaN);
+    }
+    Arrays.fill(averages, 0);
+    walk(
+        memory,
+        memory,
+        nest,
+        (buffer, index, stride, same, sameIndex, sameStride, n) -> {
+          Elements.loadFloats(buffer, type, index, stride, models, n);
+          for (int i = 0; i < n; i++) {
+            averages[i] += models[i] * 0;
+          }
+        });
+    for (float sum : averages) {
+      if (Float.isNaN(sum)) {
+        return false;
+      }
+    }
+    return true;
+  }
+
+  private void addWideZeros(
+      Buffer buffer, int index, int stride, Buffer same, int sameIndex, int sameStride, int n) {
+    Elements.loadDoubles(buffer, ElementType.F64, index, stride, wideModels, n);
+    for (int i = 0; i < n; i++) {
+      wideAverages[i] += wideModels[i] * 0;
+    }
+  }
+
+  /** Returns a hash of elements at both ends of a tensor's storage and between. */
+  long fingerprint(HostMemory memory, TensorSpec spec) {
+    long extent = spec.extent();
+    if (extent == 0) {
+      return 0;
+    }
+    long hash = 1;
+    long parts = spec.isDense() ? FINGERPRINT_PARTS : 0; // elsewhere there may be no element
+    for (long part = 0; part <= parts; part++) {
+      long offset =
+          parts == 0 ? 0 : (extent - 1) / parts * part + (extent - 1) % parts * part / parts;
+      long bits = Elements.bits(memory.segmentAt(offset), spec.type(), memory.indexAt(offset));
+      hash = 31 * hash + bits;
+    }
+    return hash;
   }
 
   private static void walk(HostMemory left, HostMemory right, LoopNest nest, Step step) {

@@ -4,31 +4,55 @@ import static com.google.common.base.Preconditions.checkArgument;
 import static com.google.common.base.Preconditions.checkState;
 
 import com.google.common.collect.ImmutableList;
+import com.google.common.primitives.ImmutableLongArray;
 import io.github.ema4j.AveragingRule;
 import io.github.ema4j.ElementType;
 import io.github.ema4j.StateDict.Entry;
 import io.github.ema4j.TensorSpec;
 import io.github.ema4j.Treatment;
-import io.github.ema4j.UpdateRule;
 import io.github.ema4j.internal.TiedStorage.Region;
 import io.github.ema4j.spi.HostMemory;
 import io.github.ema4j.spi.TensorBackend;
 import java.util.List;
+import java.util.Optional;
+import java.util.function.BiConsumer;
 import java.util.function.Function;
 
 /**
  * The plan of an operation: pairs of tensors, the left of which is written from the right. Made
  * once and kept until a state dict says that something moved.
  *
- * <p>Tied tensors are written once. Each operation first opens all tensors and only then writes, so
- * that one which was closed meanwhile is found while nothing has changed.
+ * <p>Tied tensors are written once. All tensors are opened before one is written, so that one which
+ * was closed meanwhile is found while nothing has changed.
  *
  * @param <L> the tensor type that is written
  * @param <R> the tensor type that is read
  */
 public final class TensorPairs<L, R> {
 
-  private record Pair<L, R>(Entry<L> left, Entry<R> right, Treatment treatment, LoopNest nest) {}
+  /** Two tensors, with the loops over both and over the right one alone. */
+  private record Pair<L, R>(
+      Entry<L> left, Entry<R> right, Treatment treatment, LoopNest nest, LoopNest rightNest) {
+
+    static <L, R> Pair<L, R> of(Entry<L> left, Entry<R> right, Treatment treatment) {
+      ImmutableLongArray shape = left.spec().shape();
+      ImmutableLongArray strides = right.spec().strides();
+      return new Pair<>(
+          left,
+          right,
+          treatment,
+          LoopNest.over(shape, left.spec().strides(), strides),
+          LoopNest.over(shape, strides, strides));
+    }
+
+    ElementType leftType() {
+      return left.spec().type();
+    }
+
+    ElementType rightType() {
+      return right.spec().type();
+    }
+  }
 
   /**
    * The tensors of one side.
@@ -98,7 +122,7 @@ public final class TensorPairs<L, R> {
   /**
    * Pairs tensors by position.
    *
-   * @param treatments what {@link #average} and {@link #apply} do with each pair
+   * @param treatments what {@link Opened#average} and {@link Opened#apply} do with each pair
    * @throws IllegalArgumentException if tensors of one side overlap without being the same, or
    *     tensors are tied on the left that are not on the right
    * @throws IllegalStateException if a tensor is closed or released
@@ -113,9 +137,7 @@ public final class TensorPairs<L, R> {
       Entry<R> from = right.entries.get(i);
       int tied = leftTies[i];
       if (tied == i) {
-        LoopNest nest =
-            LoopNest.over(to.spec().shape(), to.spec().strides(), from.spec().strides());
-        pairs.add(new Pair<>(to, from, treatments.get(i), nest));
+        pairs.add(Pair.of(to, from, treatments.get(i)));
       } else {
         String first = left.entries.get(tied).name();
         checkArgument(
@@ -157,67 +179,111 @@ public final class TensorPairs<L, R> {
     TiedStorage.checkApart(first.owner, first.regions(), second.owner, second.regions());
   }
 
-  /** Averages right into left; copies the pairs that are to be copied. */
-  public void average(double decay, AveragingRule rule) {
-    HostMemory[] lefts = memories(left, Pair::left);
-    HostMemory[] rights = memories(right, Pair::right);
+  /**
+   * Opens all tensors.
+   *
+   * @throws IllegalStateException if one is closed, released or too small
+   */
+  public Opened open() {
+    HostMemory[] lefts = new HostMemory[pairs.size()];
+    HostMemory[] rights = new HostMemory[pairs.size()];
     for (int i = 0; i < lefts.length; i++) {
-      Pair<L, R> pair = pairs.get(i);
-      ElementType to = pair.left.spec().type();
-      ElementType from = pair.right.spec().type();
-      if (pair.treatment == Treatment.AVERAGE) {
-        kernel.average(lefts[i], to, rights[i], from, pair.nest, decay, rule);
-      } else {
-        kernel.copy(lefts[i], to, rights[i], from, pair.nest);
-      }
+      lefts[i] = left.memory(pairs.get(i).left);
+      rights[i] = right.memory(pairs.get(i).right);
     }
-  }
-
-  /** Moves all of left towards right by a weight, by the formula of {@link AveragingRule#LERP}. */
-  public void moveTowards(double weight) {
-    HostMemory[] lefts = memories(left, Pair::left);
-    HostMemory[] rights = memories(right, Pair::right);
-    for (int i = 0; i < lefts.length; i++) {
-      Pair<L, R> pair = pairs.get(i);
-      ElementType to = pair.left.spec().type();
-      kernel.moveTowards(lefts[i], to, rights[i], pair.right.spec().type(), pair.nest, weight);
-    }
+    return new Opened(lefts, rights);
   }
 
   /** Copies right over left. */
   public void copy() {
-    HostMemory[] lefts = memories(left, Pair::left);
-    HostMemory[] rights = memories(right, Pair::right);
-    for (int i = 0; i < lefts.length; i++) {
-      Pair<L, R> pair = pairs.get(i);
-      kernel.copy(
-          lefts[i], pair.left.spec().type(), rights[i], pair.right.spec().type(), pair.nest);
-    }
+    open().copy();
   }
 
-  /**
-   * Applies a user's rule to the pairs that are to be averaged and copies those that are to be
-   * copied. What the rule has written when it fails stays written.
-   */
-  public static <T> void apply(TensorPairs<T, T> plan, UpdateRule<T> rule, double decay) {
-    HostMemory[] lefts = plan.memories(plan.left, Pair::left);
-    HostMemory[] rights = plan.memories(plan.right, Pair::right);
-    for (int i = 0; i < lefts.length; i++) {
-      Pair<T, T> pair = plan.pairs.get(i);
-      if (pair.treatment == Treatment.AVERAGE) {
-        rule.apply(pair.left.tensor(), pair.right.tensor(), decay);
-      } else {
-        ElementType to = pair.left.spec().type();
-        plan.kernel.copy(lefts[i], to, rights[i], pair.right.spec().type(), pair.nest);
+  /** Tensors that can be read and written now; used at once and not kept. */
+  public final class Opened {
+    private final HostMemory[] lefts;
+    private final HostMemory[] rights;
+
+    private Opened(HostMemory[] lefts, HostMemory[] rights) {
+      this.lefts = lefts;
+      this.rights = rights;
+    }
+
+    /** Returns the name of the first entry on the right that has NaN or infinity, if one has. */
+    public Optional<String> nonFiniteEntry() {
+      for (int i = 0; i < rights.length; i++) {
+        Entry<R> entry = pairs.get(i).right;
+        ElementType type = entry.spec().type();
+        if (type.isFloating() && !kernel.isFinite(rights[i], type, pairs.get(i).rightNest)) {
+          return Optional.of(entry.name());
+        }
+      }
+      return Optional.empty();
+    }
+
+    /**
+     * Returns a hash of a few elements of each averaged tensor on the right: where it stays the
+     * same, the tensors have hardly moved.
+     */
+    public long fingerprint() {
+      long hash = 1;
+      for (int i = 0; i < rights.length; i++) {
+        if (pairs.get(i).treatment == Treatment.AVERAGE) {
+          hash = 31 * hash + kernel.fingerprint(rights[i], pairs.get(i).right.spec());
+        }
+      }
+      return hash;
+    }
+
+    /** Averages right into left; copies the pairs that are to be copied. */
+    public void average(double decay, AveragingRule rule) {
+      for (int i = 0; i < lefts.length; i++) {
+        Pair<L, R> pair = pairs.get(i);
+        if (pair.treatment == Treatment.AVERAGE) {
+          kernel.average(
+              lefts[i], pair.leftType(), rights[i], pair.rightType(), pair.nest, decay, rule);
+        } else {
+          copy(i);
+        }
       }
     }
-  }
 
-  private <T> HostMemory[] memories(Tensors<T> side, Function<Pair<L, R>, Entry<T>> entry) {
-    HostMemory[] memories = new HostMemory[pairs.size()];
-    for (int i = 0; i < memories.length; i++) {
-      memories[i] = side.memory(entry.apply(pairs.get(i)));
+    /**
+     * Moves all of left towards right by a weight, by the formula of {@link AveragingRule#LERP}.
+     */
+    public void moveTowards(double weight) {
+      for (int i = 0; i < lefts.length; i++) {
+        Pair<L, R> pair = pairs.get(i);
+        kernel.moveTowards(
+            lefts[i], pair.leftType(), rights[i], pair.rightType(), pair.nest, weight);
+      }
     }
-    return memories;
+
+    /** Copies right over left. */
+    public void copy() {
+      for (int i = 0; i < lefts.length; i++) {
+        copy(i);
+      }
+    }
+
+    /**
+     * Calls a function with the tensors of each pair that is to be averaged and copies the others.
+     * What has been written when it fails stays written.
+     */
+    public void apply(BiConsumer<L, R> function) {
+      for (int i = 0; i < lefts.length; i++) {
+        Pair<L, R> pair = pairs.get(i);
+        if (pair.treatment == Treatment.AVERAGE) {
+          function.accept(pair.left.tensor(), pair.right.tensor());
+        } else {
+          copy(i);
+        }
+      }
+    }
+
+    private void copy(int i) {
+      Pair<L, R> pair = pairs.get(i);
+      kernel.copy(lefts[i], pair.leftType(), rights[i], pair.rightType(), pair.nest);
+    }
   }
 }
