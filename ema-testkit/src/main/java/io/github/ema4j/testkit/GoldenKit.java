@@ -74,6 +74,8 @@ public abstract class GoldenKit<M, T> {
         write(golden.models().get(step), model);
         if (golden.setSteps().contains(step)) {
           ema.set(model);
+        } else if (golden.foreach()) {
+          ema.update(model, adapter().backend().tensorType(), this::multiplyThenAdd);
         } else {
           ema.update(model);
         }
@@ -83,6 +85,23 @@ public abstract class GoldenKit<M, T> {
       release(start);
       release(model);
     }
+  }
+
+  /**
+   * Averages float32 tensors in place as PyTorch's {@code _foreach_mul_} followed by {@code
+   * _foreach_add_(alpha)} does: {@code fma(w, m, e * d)}.
+   */
+  private void multiplyThenAdd(T average, T model, double decay) {
+    TensorBackend<T> backend = adapter().backend();
+    float weight = (float) (1.0 - decay);
+    long[] averages = HostTensors.bits(backend, average);
+    long[] models = HostTensors.bits(backend, model);
+    for (int i = 0; i < averages.length; i++) {
+      float e = Float.intBitsToFloat((int) averages[i]);
+      float m = Float.intBitsToFloat((int) models[i]);
+      averages[i] = Float.floatToRawIntBits(Math.fma(weight, m, e * (float) decay));
+    }
+    HostTensors.write(backend, average, averages);
   }
 
   /** Returns the model of step 0 under the names that timm's average has. */
@@ -104,7 +123,7 @@ public abstract class GoldenKit<M, T> {
         Entry<ArrayTensor> value = values.entries().get(i);
         Entry<T> entry = target.entries().get(i);
         assertThat(entry.name()).as("name at position %s", i).isEqualTo(value.name());
-        HostTensors.write(ArrayBackend.instance(), value.tensor(), backend, entry.tensor());
+        HostTensors.copy(ArrayBackend.instance(), value.tensor(), backend, entry.tensor());
       }
     }
   }

@@ -17,10 +17,14 @@ final class HostTensors {
   private HostTensors() {}
 
   /** Copies the elements of one tensor to another of the same type and shape. */
-  static <S, T> void write(TensorBackend<S> from, S source, TensorBackend<T> to, T target) {
-    long[] bits = bits(from, source);
-    TensorSpec spec = to.describe(target);
-    HostMemory memory = to.memory(target);
+  static <S, T> void copy(TensorBackend<S> from, S source, TensorBackend<T> to, T target) {
+    write(to, target, bits(from, source));
+  }
+
+  /** Writes the bits of all elements in row-major order. */
+  static <T> void write(TensorBackend<T> backend, T tensor, long[] bits) {
+    TensorSpec spec = backend.describe(tensor);
+    HostMemory memory = backend.memory(tensor);
     for (int i = 0; i < bits.length; i++) {
       long offset = offset(spec, i);
       put(memory.segmentAt(offset), memory.indexAt(offset), bits[i]);
