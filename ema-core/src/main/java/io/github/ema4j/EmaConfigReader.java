@@ -11,6 +11,7 @@ import com.typesafe.config.ConfigFactory;
 import com.typesafe.config.ConfigParseOptions;
 import com.typesafe.config.ConfigValue;
 import io.github.ema4j.internal.Checks;
+import io.github.ema4j.schedule.InversePowerWarmup;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;

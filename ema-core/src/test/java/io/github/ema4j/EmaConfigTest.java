@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException
 import com.google.common.base.Ascii;
 import com.typesafe.config.ConfigFactory;
 import io.github.ema4j.EmaStrategy.Pairing;
+import io.github.ema4j.schedule.InversePowerWarmup;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
