@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException
 import com.google.common.base.Ascii;
 import com.typesafe.config.ConfigFactory;
 import io.github.ema4j.EmaStrategy.Pairing;
+import io.github.ema4j.schedule.InversePowerWarmup;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -153,8 +154,9 @@ class EmaConfigTest {
         "device = GPU | device: device must look like 'cpu' or 'cuda:0', but was 'GPU'",
         "policy.parameter = freeze | policy.parameter: must be one of average, copy, skip, but was"
             + " 'freeze'",
-        "schedule.type = warmup | schedule.type: must be one of constant, inverse-power-warmup, but"
-            + " was 'warmup'",
+        "schedule.type = warmup | schedule.type: must be one of constant, inverse-power-warmup,"
+            + " num-updates-warmup, exponential-ramp, momentum-annealing, linear, cosine, piecewise,"
+            + " half-life, edm2-ramp, uniform-mean, but was 'warmup'",
         "schedule.decay = 1.5 | schedule.decay: the value must be in [0, 1], but was 1.5",
         "schedule.decay = -0.1 | schedule.decay: the value must be in [0, 1], but was -0.1",
         "schedule.decay = NaN | schedule.decay: the value must be in [0, 1], but was NaN",
@@ -182,7 +184,6 @@ class EmaConfigTest {
       value = {
         "shadowtype = f32 | shadowtype",
         "policy.weights = copy | policy.weights",
-        "schedule.halfLife = 3 | schedule.halfLife",
         "\"schedule.decay\" = 0.5 | \"schedule.decay\"",
         "nested { deep { typo = 1 } } | nested.deep.typo",
       })
@@ -192,7 +193,8 @@ class EmaConfigTest {
         .withMessageStartingWith(
             "the configuration has problems:\n  String: 2: unknown key ema.average.%s; known are "
                 + "device, policy.counter, policy.frozen, policy.parameter, policy.statistic,"
-                + " preset, rule, schedule.decay, schedule.type, shadowType, strategy",
+                + " preset, rule, schedule.decay, schedule.delay, schedule.maximum, schedule.minimum,"
+                + " schedule.scaling, schedule.type, schedule.zeroDebias, shadowType, strategy",
             key);
   }
 
@@ -200,7 +202,10 @@ class EmaConfigTest {
   void parametersOfAWarmUpThatIsNotOnAreUnknown() {
     assertThatIllegalArgumentException()
         .isThrownBy(() -> read("schedule.gamma = 2"))
-        .withMessageContaining("unknown key ema.average.schedule.gamma");
+        .withMessageEndingWith(
+            "unknown key ema.average.schedule.gamma; known with schedule.type = constant are"
+                + " schedule.decay, schedule.delay, schedule.maximum, schedule.minimum,"
+                + " schedule.scaling, schedule.type, schedule.zeroDebias");
   }
 
   @ParameterizedTest(name = "{0}")

@@ -23,7 +23,9 @@ import org.jspecify.annotations.NullMarked;
 @AnalyzeClasses(packages = "io.github.ema4j", importOptions = DoNotIncludeTests.class)
 class LayersTest {
   private static final String ROOT = "io.github.ema4j";
-  private static final String[] CORE = {ROOT, ROOT + ".spi", ROOT + ".array", ROOT + ".internal"};
+  private static final String[] CORE = {
+    ROOT, ROOT + ".schedule", ROOT + ".spi", ROOT + ".array", ROOT + ".internal"
+  };
   private static final String[] ADAPTERS = {ROOT + ".djl.."};
   private static final String TESTKIT = ROOT + ".testkit..";
   private static final String EXAMPLES = ROOT + ".examples..";
@@ -72,7 +74,10 @@ class LayersTest {
           .should()
           .dependOnClassesThat()
           .belongToAnyOf(
-              DecaySchedule.class, EmaStrategy.class, AveragingRule.class, EmaConfig.class);
+              DecaySchedule.class, EmaStrategy.class, AveragingRule.class, EmaConfig.class)
+          .orShould()
+          .dependOnClassesThat()
+          .resideInAPackage(ROOT + ".schedule..");
 
   @ArchTest
   static final ArchRule adaptersDependOnNeitherTestkitNorExamples =

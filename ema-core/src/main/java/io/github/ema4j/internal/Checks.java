@@ -25,4 +25,18 @@ public final class Checks {
   public static void notNegative(String name, long value) {
     checkArgument(value >= 0, "%s must not be negative, but was %s", name, value);
   }
+
+  /** Checks that a number is at least 1 and finite. */
+  public static void atLeastOne(String name, double value) {
+    checkArgument(
+        value >= 1 && value < Double.POSITIVE_INFINITY,
+        "%s must be at least 1 and finite, but was %s",
+        name,
+        value);
+  }
+
+  /** Checks that a number is at least 1. */
+  public static void atLeastOne(String name, long value) {
+    checkArgument(value >= 1, "%s must be at least 1, but was %s", name, value);
+  }
 }

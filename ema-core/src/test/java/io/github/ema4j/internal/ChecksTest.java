@@ -37,4 +37,22 @@ class ChecksTest {
         .isThrownBy(() -> Checks.notNegative("updateAfter", value))
         .withMessage("updateAfter must not be negative, but was " + value);
   }
+
+  @ParameterizedTest
+  @ValueSource(doubles = {0.999, -1, Double.NaN, Double.POSITIVE_INFINITY})
+  void aFactorIsAtLeastOneAndFinite(double value) {
+    assertThatCode(() -> Checks.atLeastOne("window", 1.0)).doesNotThrowAnyException();
+    assertThatIllegalArgumentException()
+        .isThrownBy(() -> Checks.atLeastOne("window", value))
+        .withMessage("window must be at least 1 and finite, but was " + value);
+  }
+
+  @ParameterizedTest
+  @ValueSource(longs = {0, -1, Long.MIN_VALUE})
+  void aDurationIsAtLeastOne(long value) {
+    assertThatCode(() -> Checks.atLeastOne("duration", 1L)).doesNotThrowAnyException();
+    assertThatIllegalArgumentException()
+        .isThrownBy(() -> Checks.atLeastOne("duration", value))
+        .withMessage("duration must be at least 1, but was " + value);
+  }
 }

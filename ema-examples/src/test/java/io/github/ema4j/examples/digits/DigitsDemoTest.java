@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.PrintStream;
+import java.net.URL;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -12,8 +13,11 @@ import java.util.List;
 import java.util.Properties;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class DigitsDemoTest {
   private static final Pattern LAST =
@@ -107,6 +111,52 @@ class DigitsDemoTest {
     properties.setProperty("demo.batchSize", "1");
 
     assertThat(run().status()).isZero();
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "constant",
+        "inverse-power-warmup",
+        "num-updates-warmup",
+        "exponential-ramp",
+        "momentum-annealing",
+        "linear",
+        "cosine",
+        "piecewise",
+        "half-life",
+        "edm2-ramp",
+        "uniform-mean",
+        "zero-debiased",
+      })
+  void everyScheduleTrainsFromItsOwnFile(String schedule) throws Exception {
+    GzipFiles.write(directory, GzipFiles.randomImages(160, 8, 2));
+    URL file = DigitsDemo.class.getResource("/schedules/" + schedule + ".conf");
+    assertThat(file).isNotNull();
+    properties.setProperty("demo.config", Path.of(file.toURI()).toString());
+    properties.setProperty("demo.data", "images.csv.gz");
+    properties.setProperty("demo.epochs", "2");
+
+    Run run = run();
+
+    assertThat(run.err()).isEmpty();
+    assertThat(run.status()).isZero();
+    assertThat(LAST.matcher(run.out().get(3)).matches()).as(run.out().get(3)).isTrue();
+  }
+
+  @Test
+  void everyScheduleFileIsRun() throws Exception {
+    Path files = Path.of(DigitsDemo.class.getResource("/schedules").toURI());
+    String[] run =
+        DigitsDemoTest.class
+            .getDeclaredMethod("everyScheduleTrainsFromItsOwnFile", String.class)
+            .getAnnotation(ValueSource.class)
+            .strings();
+
+    try (Stream<Path> listed = Files.list(files)) {
+      assertThat(listed.map(file -> file.getFileName().toString().replace(".conf", "")))
+          .containsExactlyInAnyOrder(run);
+    }
   }
 
   @Test

@@ -1,10 +1,10 @@
-package io.github.ema4j;
+package io.github.ema4j.schedule;
 
 import io.github.ema4j.internal.Checks;
 
 /**
- * A decay that rises from 0 towards its final value as training goes on, so that the random start
- * is forgotten early: timm's ModelEmaV3 with {@code use_warmup}, also found in diffusers.
+ * Raises the decay from 0 towards its final value as training goes on, so that the random start is
+ * forgotten early: timm's ModelEmaV3 with {@code use_warmup}, also found in diffusers.
  *
  * <p>With {@code s = max(0, time - updateAfter - 1)} the decay of one step is 0 while {@code s} is
  * 0 (the update copies), then {@code 1 - (1 + s / gamma)^-power}, at most {@code decay} and at
@@ -20,7 +20,7 @@ import io.github.ema4j.internal.Checks;
  */
 public record InversePowerWarmup(
     double decay, double gamma, double power, double minDecay, long updateAfter)
-    implements DecaySchedule {
+    implements PerStepSchedule {
 
   /**
    * Checks the parameters.
@@ -33,10 +33,6 @@ public record InversePowerWarmup(
     Checks.positive("gamma", gamma);
     Checks.positive("power", power);
     Checks.notNegative("updateAfter", updateAfter);
-  }
-
-  static InversePowerWarmup towards(double decay) {
-    return new InversePowerWarmup(decay, 1, 2.0 / 3, 0, 0);
   }
 
   /** Returns this schedule with another gamma, in steps. */
@@ -60,12 +56,12 @@ public record InversePowerWarmup(
   }
 
   @Override
-  public double decay(long time, long elapsed) {
+  public double decayOfStep(long time) {
     long step = time - updateAfter - 1;
     if (step <= 0) {
       return 0;
     }
     double rising = 1 - Math.pow(1 + step / gamma, -power);
-    return Math.pow(Math.max(Math.min(rising, decay), minDecay), (double) elapsed);
+    return Math.max(Math.min(rising, decay), minDecay);
   }
 }
