@@ -23,7 +23,9 @@ import org.jspecify.annotations.NullMarked;
 @AnalyzeClasses(packages = "io.github.ema4j", importOptions = DoNotIncludeTests.class)
 class LayersTest {
   private static final String ROOT = "io.github.ema4j";
-  private static final String[] CORE = {ROOT, ROOT + ".spi", ROOT + ".array", ROOT + ".internal"};
+  private static final String[] CORE = {
+    ROOT, ROOT + ".spi", ROOT + ".array", ROOT + ".schedule", ROOT + ".posthoc", ROOT + ".internal"
+  };
   private static final String[] ADAPTERS = {ROOT + ".djl.."};
   private static final String TESTKIT = ROOT + ".testkit..";
   private static final String EXAMPLES = ROOT + ".examples..";
