@@ -23,7 +23,7 @@ class DocumentsTest {
   private static final Path ROOT = Path.of("").toAbsolutePath().getParent();
   private static final Pattern JAVA_BLOCK = Pattern.compile("```java\n(.*?)```", Pattern.DOTALL);
   private static final Pattern TAGGED =
-      Pattern.compile("// tag::readme\\[]\n(.*?) *// end::readme\\[]", Pattern.DOTALL);
+      Pattern.compile("// tag::([a-z]+)\\[]\n(.*?) *// end::\\1\\[]", Pattern.DOTALL);
   private static final Pattern CLASS_NAME = Pattern.compile("`([A-Z][a-z]+[A-Za-z]*)[`<(.]");
 
   /** Classes that documents name and that are not ours. */
@@ -31,18 +31,19 @@ class DocumentsTest {
 
   private static final Pattern RELATIVE_LINK = Pattern.compile("]\\(((?!https?:)[^)#]+)");
 
-  @Test
-  void everyExampleInTheReadmeIsATaggedPieceOfTestedSource() {
+  @ParameterizedTest
+  @ValueSource(strings = {"README.md", "docs/posthoc.md"})
+  void everyExampleIsATaggedPieceOfTestedSource(String document) {
     Set<String> tagged =
         sources().stream()
             .map(DocumentsTest::read)
             .flatMap(source -> TAGGED.matcher(source).results())
-            .map(match -> match.group(1).stripTrailing().stripIndent() + "\n")
+            .map(match -> match.group(2).stripTrailing().stripIndent() + "\n")
             .collect(Collectors.toSet());
 
     List<String> examples =
         JAVA_BLOCK
-            .matcher(read(ROOT.resolve("README.md")))
+            .matcher(read(ROOT.resolve(document)))
             .results()
             .map(match -> match.group(1))
             .toList();
@@ -52,7 +53,13 @@ class DocumentsTest {
 
   @ParameterizedTest
   @ValueSource(
-      strings = {"README.md", "docs/architecture.md", "docs/schedules.md", "CONTRIBUTING.md"})
+      strings = {
+        "README.md",
+        "docs/architecture.md",
+        "docs/schedules.md",
+        "docs/posthoc.md",
+        "CONTRIBUTING.md"
+      })
   void documentsNameOnlyClassesThatExist(String document) {
     Set<String> known =
         sources().stream()
@@ -77,6 +84,7 @@ class DocumentsTest {
         "README.md",
         "docs/architecture.md",
         "docs/schedules.md",
+        "docs/posthoc.md",
         "CONTRIBUTING.md",
         "CHANGELOG.md"
       })

@@ -24,7 +24,7 @@ import org.jspecify.annotations.NullMarked;
 class LayersTest {
   private static final String ROOT = "io.github.ema4j";
   private static final String[] CORE = {
-    ROOT, ROOT + ".schedule", ROOT + ".spi", ROOT + ".array", ROOT + ".internal"
+    ROOT, ROOT + ".spi", ROOT + ".array", ROOT + ".schedule", ROOT + ".posthoc", ROOT + ".internal"
   };
   private static final String[] ADAPTERS = {ROOT + ".djl.."};
   private static final String TESTKIT = ROOT + ".testkit..";

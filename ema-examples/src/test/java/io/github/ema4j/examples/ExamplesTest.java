@@ -1,6 +1,7 @@
 package io.github.ema4j.examples;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
 
 import ai.djl.Model;
 import ai.djl.ndarray.NDArray;
@@ -13,6 +14,10 @@ import ai.djl.training.initializer.Initializer;
 import ai.djl.training.loss.Loss;
 import ai.djl.training.optimizer.Optimizer;
 import ai.djl.training.tracker.Tracker;
+import io.github.ema4j.StateDict;
+import io.github.ema4j.array.ArrayBackend;
+import io.github.ema4j.array.ArrayTensor;
+import io.github.ema4j.schedule.PowerFunction;
 import java.util.HashMap;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
@@ -22,6 +27,28 @@ class ExamplesTest {
   @Test
   void arraysAreAveragedInPlace() {
     assertThat(AverageArrays.averagedOverOneStep()).containsExactly(0, 1, 0);
+  }
+
+  @Test
+  void theWidthIsChosenAfterTheTraining() {
+    float[] weight = new float[1];
+    StateDict<ArrayTensor> model =
+        StateDict.builder(ArrayBackend.instance())
+            .parameter("weight", ArrayTensor.of(weight, 1))
+            .build();
+    double gamma = PowerFunction.ofSigmaRel(0.08).gamma();
+    double mean = (gamma + 1) / (gamma + 2); // of a weight that rises from 0 to 1
+
+    double best =
+        ChooseWidthLater.bestSigmaRel(
+            ArrayBackend.adapter(),
+            model,
+            1_000,
+            trained -> weight[0] += 0.001f,
+            averaged -> Math.abs(weight[0] - mean));
+
+    assertThat(best).isEqualTo(0.08);
+    assertThat(weight[0]).as("the model's own weight").isCloseTo(1, within(1e-4f));
   }
 
   @Test
