@@ -103,6 +103,22 @@ final class ConfigSection {
     return whole(key, value -> Checks.atLeastOne("the value", value), absent);
   }
 
+  int smallCountFromOne(String key, int absent) {
+    long number =
+        whole(
+            key,
+            value -> {
+              Checks.atLeastOne("the value", value);
+              checkArgument(
+                  value <= Integer.MAX_VALUE,
+                  "the value must be at most %s, but was %s",
+                  Integer.MAX_VALUE,
+                  value);
+            },
+            absent);
+    return (int) number;
+  }
+
   private long whole(String key, LongConsumer check, long absent) {
     return value(
         key,
@@ -129,23 +145,28 @@ final class ConfigSection {
   }
 
   <E extends Enum<E>> E choice(String key, Class<E> type, E absent) {
-    return value(
-        key,
-        text ->
-            Arrays.stream(type.getEnumConstants())
-                .filter(constant -> spelled(constant).equals(text))
-                .findFirst()
-                .orElseThrow(
-                    () ->
-                        new IllegalArgumentException(
-                            "must be one of "
-                                + Arrays.stream(type.getEnumConstants())
-                                    .map(ConfigSection::spelled)
-                                    .collect(Collectors.joining(", "))
-                                + ", but was '"
-                                + text
-                                + "'")),
-        absent);
+    return value(key, text -> constant(type, text), absent);
+  }
+
+  /**
+   * Returns the constant that is spelled so.
+   *
+   * @throws IllegalArgumentException if there is none
+   */
+  static <E extends Enum<E>> E constant(Class<E> type, String text) {
+    return Arrays.stream(type.getEnumConstants())
+        .filter(constant -> spelled(constant).equals(text))
+        .findFirst()
+        .orElseThrow(
+            () ->
+                new IllegalArgumentException(
+                    "must be one of "
+                        + Arrays.stream(type.getEnumConstants())
+                            .map(ConfigSection::spelled)
+                            .collect(Collectors.joining(", "))
+                        + ", but was '"
+                        + text
+                        + "'"));
   }
 
   static String spelled(Enum<?> constant) {
@@ -161,6 +182,13 @@ final class ConfigSection {
                 ? parse.apply(config.getString(path + "." + key))
                 : absent,
         absent);
+  }
+
+  /** Returns the tables in a key's list; none if it is absent. */
+  List<? extends Config> tables(String key) {
+    known.add(key);
+    return attempt(
+        key, () -> section.hasPath(key) ? section.getConfigList(key) : List.of(), List.of());
   }
 
   /**

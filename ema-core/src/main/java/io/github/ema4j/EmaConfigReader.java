@@ -1,10 +1,13 @@
 package io.github.ema4j;
 
+import static com.google.common.base.Preconditions.checkArgument;
+
 import com.typesafe.config.Config;
 import com.typesafe.config.ConfigException;
 import com.typesafe.config.ConfigFactory;
 import com.typesafe.config.ConfigParseOptions;
 import java.nio.file.Path;
+import java.util.Set;
 import java.util.function.Supplier;
 
 /** Reads the section {@code ema.average}. */
@@ -54,14 +57,24 @@ final class EmaConfigReader {
             .withStrategy(new EmaStrategy(pairing, new ScheduleReader(section).read()))
             .withRule(section.choice("rule", AveragingRule.class, start.rule()))
             .withPolicy(policy(start.policy()))
-            .withShadowType(section.choice("shadowType", ShadowType.class, start.shadowType()));
+            .withShadowType(section.choice("shadowType", ShadowType.class, start.shadowType()))
+            .withTiming(timing(start.timing()))
+            .withGuard(section.choice("guard", NonFiniteGuard.class, start.guard()))
+            .withCanary(section.flag("canary", start.canary()));
     Device device = section.value("device", Device::parse, Device.CPU);
     section.finish();
     return section.has("device") ? read.withDevice(device) : read;
   }
 
+  private Timing timing(Timing start) {
+    return new Timing(
+        section.choice("clock", Clock.class, start.clock()),
+        section.countFromOne("every", start.every()),
+        section.smallCountFromOne("microSteps", start.microSteps()));
+  }
+
   private EntryPolicy policy(EntryPolicy start) {
-    EntryPolicy policy = start;
+    EntryPolicy policy = patterns(start);
     for (Role role : Role.values()) {
       policy =
           policy.with(
@@ -70,5 +83,29 @@ final class EmaConfigReader {
                   "policy." + ConfigSection.spelled(role), Treatment.class, start.treatment(role)));
     }
     return policy;
+  }
+
+  private EntryPolicy patterns(EntryPolicy start) {
+    EntryPolicy policy = start;
+    for (Config rule : section.tables("policy.patterns")) {
+      EntryPolicy before = policy;
+      policy = section.attempt("policy.patterns", () -> with(before, rule), before);
+    }
+    return policy;
+  }
+
+  private static EntryPolicy with(EntryPolicy policy, Config rule) {
+    Set<String> keys = rule.root().keySet();
+    boolean glob = keys.equals(Set.of("glob", "treatment"));
+    checkArgument(
+        glob || keys.equals(Set.of("regex", "treatment")),
+        "each needs treatment and one of glob and regex, but one has %s",
+        keys);
+    NamePattern pattern =
+        glob
+            ? NamePattern.glob(rule.getString("glob"))
+            : NamePattern.regex(rule.getString("regex"));
+    return policy.with(
+        pattern, ConfigSection.constant(Treatment.class, rule.getString("treatment")));
   }
 }

@@ -1,5 +1,7 @@
 package io.github.ema4j;
 
+import static com.google.common.base.Preconditions.checkArgument;
+
 import io.github.ema4j.internal.Checks;
 
 /**
@@ -13,6 +15,9 @@ import io.github.ema4j.internal.Checks;
  * @param decay the decay of the last update; NaN before the first
  * @param startWeight the share of the average that its starting point still has, in [0, 1]: the
  *     product of the decays since the start or since the last {@code set} or {@code load}
+ * @param logDecayProduct the natural logarithm of the product of all decays that the schedule has
+ *     given, before any zero-debiasing, which is computed from it; 0 before the first, negative
+ *     infinity once one was 0
  */
 public record Progress(
     long updates,
@@ -21,10 +26,11 @@ public record Progress(
     int microSteps,
     long skipped,
     double decay,
-    double startWeight) {
+    double startWeight,
+    double logDecayProduct) {
 
   /** Where an average starts. */
-  public static final Progress START = new Progress(0, 0, 0, 0, 0, Double.NaN, 1);
+  public static final Progress START = new Progress(0, 0, 0, 0, 0, Double.NaN, 1, 0);
 
   /**
    * Checks the parts.
@@ -41,6 +47,8 @@ public record Progress(
       Checks.decay("decay", decay);
     }
     Checks.decay("startWeight", startWeight);
+    checkArgument(
+        logDecayProduct <= 0, "logDecayProduct must not be above 0, but was %s", logDecayProduct);
   }
 
   /**
@@ -53,11 +61,12 @@ public record Progress(
 
   /** Returns this progress with the model as the new starting point. */
   Progress restarted() {
-    return new Progress(updates, time, pending, microSteps, skipped, decay, 1);
+    return new Progress(updates, time, pending, microSteps, skipped, decay, 1, logDecayProduct);
   }
 
   /** Returns this progress after an update that was left out; its time is pending. */
   Progress withSkipped() {
-    return new Progress(updates, time, pending, microSteps, skipped + 1, decay, startWeight);
+    return new Progress(
+        updates, time, pending, microSteps, skipped + 1, decay, startWeight, logDecayProduct);
   }
 }

@@ -9,6 +9,7 @@ import io.github.ema4j.schedule.HalfLife;
 import io.github.ema4j.schedule.InversePowerWarmup;
 import io.github.ema4j.schedule.MomentumAnnealing;
 import io.github.ema4j.schedule.NumUpdatesWarmup;
+import io.github.ema4j.schedule.PowerFunction;
 import java.util.TreeMap;
 
 /** Reads the keys of a schedule. Only the parameters of the type that is named are known. */
@@ -29,7 +30,8 @@ final class ScheduleReader {
     PIECEWISE,
     HALF_LIFE,
     EDM2_RAMP,
-    UNIFORM_MEAN
+    UNIFORM_MEAN,
+    POWER_FUNCTION
   }
 
   private final ConfigSection section;
@@ -75,6 +77,7 @@ final class ScheduleReader {
         yield defaults.withRampRatio(section.positive("schedule.rampRatio", defaults.rampRatio()));
       }
       case UNIFORM_MEAN -> DecaySchedule.uniformMean();
+      case POWER_FUNCTION -> powerFunction();
     };
   }
 
@@ -132,6 +135,20 @@ final class ScheduleReader {
       section.problem(TYPE, "needs schedule.halfLifeEpochs and schedule.timePerEpoch together");
     }
     return inEpochs ? HalfLife.ofEpochs(epochs, timePerEpoch) : DecaySchedule.halfLife(time);
+  }
+
+  private DecaySchedule powerFunction() {
+    if (section.has("schedule.gamma") == section.has("schedule.sigmaRel")) {
+      section.problem(TYPE, "needs one of schedule.gamma and schedule.sigmaRel");
+    }
+    PowerFunction widest = PowerFunction.ofGamma(PowerFunction.MIN_GAMMA);
+    PowerFunction bySigma =
+        section.value(
+            "schedule.sigmaRel",
+            text -> PowerFunction.ofSigmaRel(Double.parseDouble(text)),
+            widest);
+    return section.value(
+        "schedule.gamma", text -> PowerFunction.ofGamma(Double.parseDouble(text)), bySigma);
   }
 
   /** Scales first, so that the bounds are those of the decay that is used; then starts it late. */

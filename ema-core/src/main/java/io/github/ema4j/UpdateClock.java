@@ -2,6 +2,8 @@ package io.github.ema4j;
 
 import static com.google.common.base.Preconditions.checkState;
 
+import io.github.ema4j.schedule.ZeroDebias;
+
 /**
  * Turns calls of {@code update} into time, and time into updates and their decays. Stateless: all
  * that it knows of the past is in {@link Progress}.
@@ -23,7 +25,8 @@ record UpdateClock(Timing timing, DecaySchedule schedule) {
         stepDone ? 0 : calls,
         before.skipped(),
         before.decay(),
-        before.startWeight());
+        before.startWeight(),
+        before.logDecayProduct());
   }
 
   /** Tells whether the average is to be updated now. */
@@ -45,7 +48,18 @@ record UpdateClock(Timing timing, DecaySchedule schedule) {
         schedule,
         decay,
         time);
+    double used =
+        schedule.isZeroDebiased()
+            ? ZeroDebias.debiasedDecay(decay, called.logDecayProduct())
+            : decay;
     return new Progress(
-        called.updates() + 1, time, 0, 0, called.skipped(), decay, called.startWeight() * decay);
+        called.updates() + 1,
+        time,
+        0,
+        0,
+        called.skipped(),
+        used,
+        called.startWeight() * used,
+        called.logDecayProduct() + Math.log(decay));
   }
 }

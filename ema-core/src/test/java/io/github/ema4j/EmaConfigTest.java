@@ -156,7 +156,7 @@ class EmaConfigTest {
             + " 'freeze'",
         "schedule.type = warmup | schedule.type: must be one of constant, inverse-power-warmup,"
             + " num-updates-warmup, exponential-ramp, momentum-annealing, linear, cosine, piecewise,"
-            + " half-life, edm2-ramp, uniform-mean, but was 'warmup'",
+            + " half-life, edm2-ramp, uniform-mean, power-function, but was 'warmup'",
         "schedule.decay = 1.5 | schedule.decay: the value must be in [0, 1], but was 1.5",
         "schedule.decay = -0.1 | schedule.decay: the value must be in [0, 1], but was -0.1",
         "schedule.decay = NaN | schedule.decay: the value must be in [0, 1], but was NaN",
@@ -192,8 +192,8 @@ class EmaConfigTest {
         .isThrownBy(() -> read(line))
         .withMessageStartingWith(
             "the configuration has problems:\n  String: 2: unknown key ema.average.%s; known are "
-                + "device, policy.counter, policy.frozen, policy.parameter, policy.statistic,"
-                + " preset, rule, schedule.decay, schedule.delay, schedule.maximum, schedule.minimum,"
+                + "canary, clock, device, every, guard, microSteps, policy.counter, policy.frozen,"
+                + " policy.parameter, policy.patterns, policy.statistic, preset, rule, schedule.decay, schedule.delay, schedule.maximum, schedule.minimum,"
                 + " schedule.scaling, schedule.type, schedule.zeroDebias, shadowType, strategy",
             key);
   }
@@ -232,5 +232,49 @@ class EmaConfigTest {
     assertThatIllegalArgumentException()
         .isThrownBy(() -> EmaConfig.from(ConfigFactory.parseString("ema = ${nowhere}")))
         .withMessageContaining("Config#resolve()");
+  }
+
+  @Test
+  void timingGuardAndCanaryAreRead() {
+    assertThat(read("clock = samples, every = 1000, microSteps = 4"))
+        .isEqualTo(DEFAULTS.withTiming(new Timing(Clock.SAMPLES, 1000, 4)));
+    assertThat(read("guard = skip")).isEqualTo(DEFAULTS.withGuard(NonFiniteGuard.SKIP));
+    assertThat(read("canary = false")).isEqualTo(DEFAULTS.withCanary(false));
+  }
+
+  @Test
+  void patternsAreReadInTheirOrder() {
+    String patterns =
+        "policy.patterns = [{glob = \"*.weight_u\", treatment = copy},"
+            + " {regex = \"head[.].*\", treatment = skip}]";
+    assertThat(read(patterns).policy())
+        .isEqualTo(
+            EntryPolicy.defaults()
+                .with(NamePattern.glob("*.weight_u"), Treatment.COPY)
+                .with(NamePattern.regex("head[.].*"), Treatment.SKIP));
+  }
+
+  @ParameterizedTest(name = "{0}")
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "every = 0 | every: the value must be at least 1, but was 0",
+        "microSteps = 0 | microSteps: the value must be at least 1, but was 0",
+        "microSteps = 3000000000 | microSteps: the value must be at most 2147483647, but was"
+            + " 3000000000",
+        "clock = epochs | clock: must be one of steps, samples, but was 'epochs'",
+        "guard = warn | guard: must be one of fail, skip, accept, but was 'warn'",
+        "canary = loud | canary: must be true or false, but was 'loud'",
+        "policy.patterns = [{glob = x}] | policy.patterns: each needs treatment and one of glob and"
+            + " regex, but one has [glob]",
+        "policy.patterns = [{regex = \"(\", treatment = copy}] | policy.patterns: '(' is no regular"
+            + " expression: Unclosed group",
+        "policy.patterns = [{glob = x, treatment = drop}] | policy.patterns: must be one of average,"
+            + " copy, skip, but was 'drop'",
+      })
+  void aMistakeInTimingGuardOrPatternsIsToldWithItsKey(String line, String problem) {
+    assertThatIllegalArgumentException()
+        .isThrownBy(() -> read(line))
+        .withMessage("the configuration has problems:\n  String: 2: ema.average." + problem);
   }
 }

@@ -147,7 +147,7 @@ class FailedUpdateTest {
     schedule.set(DecaySchedule.constant(0.5));
     average.update(model);
     assertThat(floats(average.state(), "a")).containsExactly(2);
-    assertThat(average.progress()).isEqualTo(new Progress(1, 1, 0, 0, 0, 0.5, 0.5));
+    assertThat(average.progress()).isEqualTo(new Progress(1, 1, 0, 0, 0, 0.5, 0.5, Math.log(0.5)));
   }
 
   private void assertUnchangedBy(Runnable failing) {

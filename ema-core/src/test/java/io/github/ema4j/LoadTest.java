@@ -142,7 +142,8 @@ class LoadTest {
       average.update(model);
       Progress before = average.progress();
       assertThatIllegalArgumentException()
-          .isThrownBy(() -> average.load(wrong, new Progress(9, 9, 0, 0, 0, 0.9, 0.5)))
+          .isThrownBy(
+              () -> average.load(wrong, new Progress(9, 9, 0, 0, 0, 0.9, 0.5, Math.log(0.5))))
           .withMessageContaining("shape mismatch for 'b': average has [1], state has [2]");
       assertThatIllegalStateException()
           .isThrownBy(() -> average.load(dying))
@@ -181,7 +182,8 @@ class LoadTest {
     try (var average = halving(model)) {
       average.update(model, 3);
       average.load(model("w", 5));
-      assertThat(average.progress()).isEqualTo(new Progress(1, 3, 0, 0, 0, 0.125, 1));
+      assertThat(average.progress())
+          .isEqualTo(new Progress(1, 3, 0, 0, 0, 0.125, 1, Math.log(0.125)));
     }
   }
 

@@ -56,11 +56,12 @@ class NonFiniteGuardTest {
       floats(model, "a")[0] = Float.NaN;
       average.update(model);
       average.update(model, 2);
-      assertThat(average.progress()).isEqualTo(new Progress(0, 0, 3, 0, 2, Double.NaN, 1));
+      assertThat(average.progress()).isEqualTo(new Progress(0, 0, 3, 0, 2, Double.NaN, 1, 0));
       assertThat(floats(average.state(), "a")).containsExactly(0, 0);
       floats(model, "a")[0] = 1;
       average.update(model);
-      assertThat(average.progress()).isEqualTo(new Progress(1, 4, 0, 0, 2, 0.0625, 0.0625));
+      assertThat(average.progress())
+          .isEqualTo(new Progress(1, 4, 0, 0, 2, 0.0625, 0.0625, Math.log(0.0625)));
       assertThat(floats(average.state(), "a")).containsExactly(1 - 0.0625f, 0);
     }
   }

@@ -63,8 +63,8 @@ class ProgressTest {
 
   @Test
   void aDecayOfOneLooksBackForEver() {
-    assertThat(new Progress(1, 1, 0, 0, 0, 1, 1).effectiveWindow()).isInfinite();
-    assertThat(new Progress(1, 1, 0, 0, 0, 0, 0).effectiveWindow()).isEqualTo(1);
+    assertThat(new Progress(1, 1, 0, 0, 0, 1, 1, Math.log(1)).effectiveWindow()).isInfinite();
+    assertThat(new Progress(1, 1, 0, 0, 0, 0, 0, Math.log(0)).effectiveWindow()).isEqualTo(1);
   }
 
   @ParameterizedTest
@@ -89,7 +89,7 @@ class ProgressTest {
       String message) {
     assertThatIllegalArgumentException()
         .isThrownBy(
-            () -> new Progress(updates, time, pending, microSteps, skipped, decay, startWeight))
+            () -> new Progress(updates, time, pending, microSteps, skipped, decay, startWeight, 0))
         .withMessage(message);
   }
 

@@ -10,6 +10,7 @@ import io.github.ema4j.schedule.HalfLife;
 import io.github.ema4j.schedule.InversePowerWarmup;
 import io.github.ema4j.schedule.MomentumAnnealing;
 import io.github.ema4j.schedule.NumUpdatesWarmup;
+import io.github.ema4j.schedule.PowerFunction;
 import java.io.StringReader;
 import java.util.Map;
 import java.util.Properties;
@@ -64,6 +65,8 @@ class ScheduleConfigTest {
             "type = edm2-ramp, halfLifeEpochs = 2, timePerEpoch = 45, rampRatio = 0.05",
             new Edm2Ramp(90, 0.05)),
         Arguments.of("type = uniform-mean", DecaySchedule.uniformMean()),
+        Arguments.of("type = power-function, gamma = 16.97", PowerFunction.ofGamma(16.97)),
+        Arguments.of("type = power-function, sigmaRel = 0.1", PowerFunction.ofSigmaRel(0.1)),
         Arguments.of("scaling = 4", constant.scaledBy(4)),
         Arguments.of("minimum = 0.1", constant.clampedTo(0.1, 1)),
         Arguments.of("maximum = 0.9", constant.clampedTo(0, 0.9)),
@@ -129,13 +132,19 @@ class ScheduleConfigTest {
             + " 2.0",
         "type = unknown-type, gamma = 3, unknown = 1 | type: must be one of constant, "
             + "inverse-power-warmup, num-updates-warmup, exponential-ramp, momentum-annealing,"
-            + " linear, cosine, piecewise, half-life, edm2-ramp, uniform-mean, but was"
+            + " linear, cosine, piecewise, half-life, edm2-ramp, uniform-mean, power-function, but was"
             + " 'unknown-type'",
         "scaling = 0 | scaling: the value must be above 0 and finite, but was 0.0",
         "delay = -1 | delay: the value must not be negative, but was -1",
         "zeroDebias = 1 | zeroDebias: must be true or false, but was '1'",
         "minimum = 0.9, maximum = 0.5 | minimum: must not be above schedule.maximum, 0.5, but was"
             + " 0.9",
+        "type = power-function | type: needs one of schedule.gamma and schedule.sigmaRel",
+        "type = power-function, gamma = 1, sigmaRel = 0.1 | type: needs one of schedule.gamma and"
+            + " schedule.sigmaRel",
+        "type = power-function, sigmaRel = 0.5 | sigmaRel: sigmaRel must be in"
+            + " (0, 0.3002831060007776], as no power function is wider, but was 0.5",
+        "type = power-function, gamma = x | gamma: must be a number, but was 'x'",
         "type = uniform-mean, decay = 0.9 | decay; known with schedule.type = uniform-mean are"
             + " schedule.delay, schedule.maximum, schedule.minimum, schedule.scaling,"
             + " schedule.type, schedule.zeroDebias",

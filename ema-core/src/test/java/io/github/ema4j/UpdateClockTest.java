@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
 
 import java.util.ArrayList;
 import java.util.List;
@@ -17,9 +18,9 @@ class UpdateClockTest {
     UpdateClock clock = new UpdateClock(Timing.EVERY_STEP, HALF);
     assertThat(run(clock, 3, 1))
         .containsExactly(
-            new Progress(1, 1, 0, 0, 0, 0.5, 0.5),
-            new Progress(2, 2, 0, 0, 0, 0.5, 0.25),
-            new Progress(3, 3, 0, 0, 0, 0.5, 0.125));
+            new Progress(1, 1, 0, 0, 0, 0.5, 0.5, Math.log(0.5)),
+            new Progress(2, 2, 0, 0, 0, 0.5, 0.25, Math.log(0.25)),
+            new Progress(3, 3, 0, 0, 0, 0.5, 0.125, Math.log(0.125)));
   }
 
   @Test
@@ -27,12 +28,12 @@ class UpdateClockTest {
     UpdateClock clock = new UpdateClock(Timing.EVERY_STEP.withEvery(3), HALF);
     assertThat(run(clock, 6, 1))
         .containsExactly(
-            new Progress(0, 0, 1, 0, 0, Double.NaN, 1),
-            new Progress(0, 0, 2, 0, 0, Double.NaN, 1),
-            new Progress(1, 3, 0, 0, 0, 0.125, 0.125),
-            new Progress(1, 3, 1, 0, 0, 0.125, 0.125),
-            new Progress(1, 3, 2, 0, 0, 0.125, 0.125),
-            new Progress(2, 6, 0, 0, 0, 0.125, 0.015625));
+            new Progress(0, 0, 1, 0, 0, Double.NaN, 1, 0),
+            new Progress(0, 0, 2, 0, 0, Double.NaN, 1, 0),
+            new Progress(1, 3, 0, 0, 0, 0.125, 0.125, Math.log(0.125)),
+            new Progress(1, 3, 1, 0, 0, 0.125, 0.125, Math.log(0.125)),
+            new Progress(1, 3, 2, 0, 0, 0.125, 0.125, Math.log(0.125)),
+            new Progress(2, 6, 0, 0, 0, 0.125, 0.015625, Math.log(0.015625)));
   }
 
   @Test
@@ -40,10 +41,10 @@ class UpdateClockTest {
     UpdateClock clock = new UpdateClock(Timing.EVERY_STEP.withMicroSteps(2).withEvery(2), HALF);
     assertThat(run(clock, 4, 1))
         .containsExactly(
-            new Progress(0, 0, 0, 1, 0, Double.NaN, 1),
-            new Progress(0, 0, 1, 0, 0, Double.NaN, 1),
-            new Progress(0, 0, 1, 1, 0, Double.NaN, 1),
-            new Progress(1, 2, 0, 0, 0, 0.25, 0.25));
+            new Progress(0, 0, 0, 1, 0, Double.NaN, 1, 0),
+            new Progress(0, 0, 1, 0, 0, Double.NaN, 1, 0),
+            new Progress(0, 0, 1, 1, 0, Double.NaN, 1, 0),
+            new Progress(1, 2, 0, 0, 0, 0.25, 0.25, Math.log(0.25)));
   }
 
   @Test
@@ -58,10 +59,10 @@ class UpdateClockTest {
         };
     List<Progress> calls = run(new UpdateClock(timing, noting), 6, 8);
     // 16 samples after two calls are too few; 32 after four are enough.
-    assertThat(calls.get(0)).isEqualTo(new Progress(0, 0, 8, 1, 0, Double.NaN, 1));
-    assertThat(calls.get(1)).isEqualTo(new Progress(0, 0, 16, 0, 0, Double.NaN, 1));
-    assertThat(calls.get(3)).isEqualTo(new Progress(1, 32, 0, 0, 0, 0.5, 0.5));
-    assertThat(calls.get(5)).isEqualTo(new Progress(1, 32, 16, 0, 0, 0.5, 0.5));
+    assertThat(calls.get(0)).isEqualTo(new Progress(0, 0, 8, 1, 0, Double.NaN, 1, 0));
+    assertThat(calls.get(1)).isEqualTo(new Progress(0, 0, 16, 0, 0, Double.NaN, 1, 0));
+    assertThat(calls.get(3)).isEqualTo(new Progress(1, 32, 0, 0, 0, 0.5, 0.5, Math.log(0.5)));
+    assertThat(calls.get(5)).isEqualTo(new Progress(1, 32, 16, 0, 0, 0.5, 0.5, Math.log(0.5)));
     assertThat(times).containsExactly(32L, 32L);
   }
 
@@ -112,5 +113,25 @@ class UpdateClockTest {
       seen.add(progress);
     }
     return seen;
+  }
+
+  @Test
+  void zeroDebiasTakesTheStartOutFromTheFirstUpdateOn() {
+    UpdateClock clock =
+        new UpdateClock(Timing.EVERY_STEP, DecaySchedule.constant(0.9).zeroDebiased());
+    List<Progress> calls = run(clock, 50, 1);
+    assertThat(calls.get(0).decay()).isZero();
+    assertThat(calls.get(0).startWeight()).isZero();
+    // Started from 0, an average of ones after n updates is 1 - .9^n; divided by that, it is 1.
+    double zeroStarted = 0;
+    double debiased = 7;
+    for (int n = 1; n <= calls.size(); n++) {
+      double model = n % 3;
+      zeroStarted = 0.9 * zeroStarted + 0.1 * model;
+      double decay = calls.get(n - 1).decay();
+      debiased = decay * debiased + (1 - decay) * model;
+      assertThat(debiased).isCloseTo(zeroStarted / (1 - Math.pow(0.9, n)), within(1e-12));
+    }
+    assertThat(calls.get(49).logDecayProduct()).isCloseTo(50 * Math.log(0.9), within(1e-12));
   }
 }

@@ -31,7 +31,8 @@ class UpdateRuleTest {
           });
       assertThat(floats(average.state())).containsExactly(33);
       assertThat(decays).containsExactly(0.5);
-      assertThat(average.progress()).isEqualTo(new Progress(1, 1, 0, 0, 0, 0.5, 0.5));
+      assertThat(average.progress())
+          .isEqualTo(new Progress(1, 1, 0, 0, 0, 0.5, 0.5, Math.log(0.5)));
     }
   }
 

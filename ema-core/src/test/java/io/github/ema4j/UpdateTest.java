@@ -120,7 +120,16 @@ class UpdateTest {
       average.set(model);
       assertOddValues(floats(average.state()));
       assertThat(average.progress())
-          .isEqualTo(new Progress(before.updates(), before.time(), 0, 0, 0, before.decay(), 1));
+          .isEqualTo(
+              new Progress(
+                  before.updates(),
+                  before.time(),
+                  0,
+                  0,
+                  0,
+                  before.decay(),
+                  1,
+                  before.logDecayProduct()));
     }
   }
 

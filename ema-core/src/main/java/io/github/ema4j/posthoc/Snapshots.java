@@ -255,7 +255,7 @@ public final class Snapshots implements AutoCloseable {
   }
 
   private Treatment treatment(Entry<?> entry) {
-    return policy.treatment(entry.role(), entry.spec().type());
+    return policy.treatment(entry.name(), entry.role(), entry.spec().type());
   }
 
   private <T> Layout layoutOf(TensorBackend<T> backend, List<Entry<T>> entries) {

@@ -250,7 +250,7 @@ class SnapshotsTest {
     try (Snapshots store = Snapshots.keepingAll(none)) {
       assertThatIllegalArgumentException()
           .isThrownBy(() -> store.add(model(1), new Profile(1, 1)))
-          .withMessageStartingWith("the policy {PARAMETER=SKIP")
+          .withMessageStartingWith("the policy EntryPolicy[patterns=[], roles={PARAMETER=SKIP")
           .withMessageEndingWith("skips every entry of the state");
     }
   }

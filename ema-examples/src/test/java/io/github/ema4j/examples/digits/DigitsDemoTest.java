@@ -126,6 +126,7 @@ class DigitsDemoTest {
         "piecewise",
         "half-life",
         "edm2-ramp",
+        "power-function",
         "uniform-mean",
         "zero-debiased",
       })
