@@ -65,8 +65,8 @@ public interface Average<M> {
   M module();
 
   /**
-   * Returns a live view of the averaged weights, for reading; it dies with the average. Skipped
-   * entries are not in it.
+   * Returns a live view of the averaged weights, for reading; it dies with the average, and when
+   * {@link ModelEma#to} moves the average elsewhere. Skipped entries are not in it.
    *
    * @throws IllegalStateException if the average is closed
    */

@@ -19,8 +19,8 @@ public enum AveragingRule {
   /**
    * {@code e * d + w * m}, two products and a sum, each rounded: bit for bit timm 0.6.11's ModelEma
    * and ModelEmaV2. The two rounded scalars do not add up to 1, so the average of a constant drifts
-   * (to .99983 of it at a decay of .9999). For a half-precision average scalars, products and sum
-   * are each rounded to its type, as PyTorch does.
+   * towards a fraction of it (.99983 at a decay of .9999) until rounding holds it. For a
+   * half-precision average scalars, products and sum are each rounded to its type, as PyTorch does.
    */
   WEIGHTED_SUM
 }

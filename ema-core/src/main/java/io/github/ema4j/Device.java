@@ -27,6 +27,8 @@ public record Device(String type, int index) {
     checkArgument(
         type.matches("[a-z]+"), "device type must be a lower-case word, but was '%s'", type);
     checkArgument(index >= 0, "device index must not be negative, but was %s", index);
+    checkArgument(
+        index == 0 || !type.equals("cpu"), "there is one cpu, with index 0, but it was %s", index);
   }
 
   /**

@@ -6,6 +6,7 @@ import com.typesafe.config.Config;
 import com.typesafe.config.ConfigException;
 import com.typesafe.config.ConfigFactory;
 import com.typesafe.config.ConfigParseOptions;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Set;
 import java.util.function.Supplier;
@@ -25,6 +26,7 @@ final class EmaConfigReader {
   }
 
   static EmaConfig load(Path file) {
+    checkArgument(Files.isRegularFile(file), "cannot read the configuration: %s is no file", file);
     ConfigParseOptions strict = ConfigParseOptions.defaults().setAllowMissing(false);
     return parsed(() -> ConfigFactory.load(ConfigFactory.parseFile(file.toFile(), strict)));
   }

@@ -130,12 +130,13 @@ public interface ModelEma<M> extends Average<M>, AutoCloseable {
     private EmaConfig config = EmaConfig.defaults();
     private @Nullable Supplier<M> moduleSupplier;
     private @Nullable M moduleCopy;
+    private boolean copyTaken;
 
     private Builder(ModelAdapter<M, ?> adapter) {
       this.adapter = requireNonNull(adapter, "adapter");
     }
 
-    /** Sets everything that a configuration says; later calls change it. */
+    /** Sets everything that a configuration can say, in place of all that was set before. */
     public Builder<M> config(EmaConfig newConfig) {
       config = requireNonNull(newConfig, "config");
       return this;
@@ -202,7 +203,8 @@ public interface ModelEma<M> extends Average<M>, AutoCloseable {
 
     /**
      * Sets a copy of the model, already made, as the model behind {@link Average#module}. It stays
-     * the caller's, and must live as long as the average.
+     * the caller's, must live as long as the average, and serves one average: another {@link
+     * #build} is refused.
      */
     public Builder<M> module(M copy) {
       checkState(moduleSupplier == null, "module was already set to a supplier");
@@ -220,6 +222,10 @@ public interface ModelEma<M> extends Average<M>, AutoCloseable {
      * @throws UnsupportedOperationException if the backend cannot keep such an average
      */
     public ModelEma<M> build(M model) {
+      requireNonNull(model, "model");
+      checkState(
+          !copyTaken, "the copy given as module serves one average; give the next one its own");
+      copyTaken = moduleCopy != null;
       return ShadowEma.start(adapter, config, moduleSupplier, moduleCopy, model);
     }
   }

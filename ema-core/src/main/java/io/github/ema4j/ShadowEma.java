@@ -183,6 +183,7 @@ final class ShadowEma<M, T> implements ModelEma<M> {
         tensorType.getName(),
         backend.name(),
         backend.tensorType().getName());
+    requireNonNull(rule, "rule");
     checkState(
         config.timing().clock() == Clock.STEPS,
         "the clock counts samples, but an update with a rule takes one step");
@@ -194,6 +195,7 @@ final class ShadowEma<M, T> implements ModelEma<M> {
   }
 
   private void update(M newModel, long elapsed, Move<T> move) {
+    checkNotOwnModule(newModel);
     Progress called = clock.called(progress, elapsed);
     if (!clock.isDue(called)) {
       progress = called;
@@ -247,8 +249,17 @@ final class ShadowEma<M, T> implements ModelEma<M> {
       backend.withoutGradient(
           () -> tensors.apply((average, from) -> rule.apply(average, from, decay)));
     } catch (RuntimeException | Error e) {
-      undo.copy();
+      undo(undo, e);
       throw e;
+    }
+  }
+
+  /** Puts back what was there before a failure, which stays the one to be told. */
+  private static void undo(TensorPairs<?, ?> undo, Throwable failure) {
+    try {
+      undo.copy();
+    } catch (RuntimeException | Error e) {
+      failure.addSuppressed(e);
     }
   }
 
@@ -262,8 +273,15 @@ final class ShadowEma<M, T> implements ModelEma<M> {
         });
   }
 
+  private void checkNotOwnModule(M newModel) {
+    checkArgument(
+        inference == null || newModel != inference.model(),
+        "the model is the average's own module; pass the model that is trained");
+  }
+
   /** Makes the average a copy of a model, which must be finite unless the guard accepts all. */
   private void copyFrom(M newModel) {
+    checkNotOwnModule(newModel);
     TensorPairs<T, T>.Opened tensors = bind(newModel).intoAverage().open();
     if (config.guard() != NonFiniteGuard.ACCEPT) {
       tensors.nonFiniteEntry().ifPresent(ShadowEma::failNonFinite);
@@ -293,8 +311,13 @@ final class ShadowEma<M, T> implements ModelEma<M> {
     List<Entry<S>> matched =
         EntryMatcher.match(
             config.strategy().pairing(), Leeway.TYPE_AND_DEVICE, present, state.entries(), "state");
-    List<Entry<S>> kept = select(present, matched, Slot::isKept);
-    copying(shadow.tensors("average"), new Tensors<>("state", state.backend(), kept)).copy();
+    Tensors<S> kept =
+        new Tensors<>("state", state.backend(), select(present, matched, Slot::isKept));
+    Tensors<T> average = shadow.tensors("average");
+    if (!average.areTheSameAs(kept)) {
+      TensorPairs.checkApart(average, kept);
+      copying(average, kept).copy();
+    }
     progress = newProgress;
   }
 
@@ -304,12 +327,15 @@ final class ShadowEma<M, T> implements ModelEma<M> {
   }
 
   private void moveTo(Device device) {
+    deviceNamed = true;
+    if (shadow.specs().stream().allMatch(spec -> spec.device().equals(device))) {
+      return;
+    }
     Shadow<T> moved =
         copyOfShadow(shadow.specs().stream().map(spec -> spec.withDevice(device)).toList());
     releaseAll(shadow, rollback);
     rollback = null;
     shadow = moved;
-    deviceNamed = true;
   }
 
   private Shadow<T> copyOfShadow(List<TensorSpec> specs) {
@@ -349,7 +375,7 @@ final class ShadowEma<M, T> implements ModelEma<M> {
     try {
       averageIn.copy();
     } catch (RuntimeException | Error e) {
-      undo.copy();
+      undo(undo, e);
       throw e;
     }
     Swap opened = new OpenSwap(target);
@@ -387,15 +413,21 @@ final class ShadowEma<M, T> implements ModelEma<M> {
       if (swap != this || weights == null) {
         return null;
       }
-      TensorPairs<T, T> weightsIn;
+      TensorPairs<T, T>.Opened weightsIn;
       try {
         ModelBinding<M, T> binding = bind(target);
         checkSameTypes(weights, binding.kept());
-        weightsIn = copying(binding.kept(), weights.tensors("backup"));
+        weightsIn = copying(binding.kept(), weights.tensors("backup")).open();
       } catch (IllegalArgumentException e) {
         throw new IllegalStateException(
             "the model changed during the swap, so its weights cannot be put back; undo the change"
                 + " and close the swap again: "
+                + e.getMessage(),
+            e);
+      } catch (IllegalStateException e) {
+        swap = null;
+        throw new IllegalStateException(
+            "the model was closed during the swap, and its own weights are lost with it: "
                 + e.getMessage(),
             e);
       }
@@ -532,17 +564,41 @@ final class ShadowEma<M, T> implements ModelEma<M> {
       return null;
     }
     closed = true;
-    releaseAll(shadow, backup, rollback);
+    List<Runnable> steps = new ArrayList<>();
+    steps.add(() -> releaseAll(shadow));
+    steps.add(() -> releaseAll(backup));
+    steps.add(() -> releaseAll(rollback));
     if (inference != null) {
-      inference.close();
+      ModelBinding<M, T> made = inference;
+      steps.add(made::close);
       if (inferenceOwned) {
-        adapter.releaseCopy(inference.model());
+        steps.add(() -> adapter.releaseCopy(made.model()));
       }
     }
     if (trained != null) {
-      trained.close();
+      steps.add(trained::close);
     }
+    runAll(steps);
     return null;
+  }
+
+  /** Runs all steps, even if some fail, and then throws the first failure. */
+  private static void runAll(List<Runnable> steps) {
+    @Nullable RuntimeException failure = null;
+    for (Runnable step : steps) {
+      try {
+        step.run();
+      } catch (RuntimeException e) {
+        if (failure == null) {
+          failure = e;
+        } else {
+          failure.addSuppressed(e);
+        }
+      }
+    }
+    if (failure != null) {
+      throw failure;
+    }
   }
 
   @SafeVarargs
@@ -602,6 +658,7 @@ final class ShadowEma<M, T> implements ModelEma<M> {
 
   /** Returns the pairing with a model, anew where the model is another or has moved. */
   private ModelBinding<M, T> bind(M newModel) {
+    requireNonNull(newModel, "model");
     Leeway leeway = Leeway.of(config.shadowType().isNamed(), deviceNamed);
     ModelBinding<M, T> bound;
     if (trained != null && trained.model() == newModel) {

@@ -72,9 +72,16 @@ record StateDictAdapter<T>(TensorBackend<T> backend) implements ModelAdapter<Sta
     List<Entry<T>> entries = model.entries();
     Tensors<T> originals = new Tensors<>("model", backend, entries);
     Shadow<T> copy = Shadow.like(originals, entries.stream().map(Entry::spec).toList());
-    TensorPairs.of(
-            copy.tensors("copy"), originals, Collections.nCopies(entries.size(), Treatment.COPY))
-        .copy();
+    try {
+      TensorPairs.of(
+              copy.tensors("copy"),
+              originals,
+              Collections.nCopies(model.entries().size(), Treatment.COPY))
+          .copy();
+    } catch (RuntimeException | Error e) {
+      copy.release();
+      throw e;
+    }
     return new FixedStateDict<>(backend, copy.entries());
   }
 

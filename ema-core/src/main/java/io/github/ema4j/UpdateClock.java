@@ -60,6 +60,6 @@ record UpdateClock(Timing timing, DecaySchedule schedule) {
         called.skipped(),
         used,
         called.startWeight() * used,
-        called.logDecayProduct() + Math.log(decay));
+        called.logDecayProduct() + StrictMath.log(decay));
   }
 }

@@ -61,4 +61,11 @@ class DeviceTest {
         .isThrownBy(() -> new Device("cuda", -1))
         .withMessage("device index must not be negative, but was -1");
   }
+
+  @Test
+  void thereIsOneCpu() {
+    assertThatIllegalArgumentException()
+        .isThrownBy(() -> new Device("cpu", 1))
+        .withMessage("there is one cpu, with index 0, but it was 1");
+  }
 }

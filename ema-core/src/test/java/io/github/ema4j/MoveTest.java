@@ -34,11 +34,26 @@ class MoveTest {
   }
 
   @Test
-  void aViewFromBeforeTheMoveIsDead() {
+  void aMoveToWhereItIsChangesNothing() {
     try (var average = halving(model("w", 1))) {
       StateDict<?> before = average.state();
       average.to(Device.CPU);
-      assertThatIllegalStateException().isThrownBy(() -> floats(before));
+      assertThat(floats(before)).containsExactly(1);
+      average.load(before);
+    }
+  }
+
+  @Test
+  void aViewFromBeforeTheMoveIsDead() {
+    HandleBackend handles = new HandleBackend();
+    StateDict<Handle> model =
+        StateDict.builder(handles).parameter("w", HandleBackend.handle(1)).build();
+    try (var average = ModelEma.builder(handles.adapter()).build(model)) {
+      StateDict<?> before = average.state();
+      average.to(HandleBackend.FAR);
+      Handle dead = (Handle) before.entries().get(0).tensor();
+      assertThatIllegalStateException().isThrownBy(() -> handles.describe(dead));
+      assertThat(handles.live()).isEqualTo(1);
     }
   }
 

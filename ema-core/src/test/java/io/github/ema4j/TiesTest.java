@@ -123,8 +123,8 @@ class TiesTest {
     assertThatIllegalArgumentException()
         .isThrownBy(() -> averaging().policy(policy).build(model))
         .withMessage(
-            "'whole' and 'part' share part of their memory without being the same tensor; keep one"
-                + " of them out of the state dict, or clone it");
+            "'whole' and 'part' share memory, or lie interleaved in it, without being the same"
+                + " tensor; clone one of them");
   }
 
   @Test

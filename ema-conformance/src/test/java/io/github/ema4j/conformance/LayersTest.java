@@ -1,5 +1,9 @@
 package io.github.ema4j.conformance;
 
+import static com.tngtech.archunit.core.domain.JavaCall.Predicates.target;
+import static com.tngtech.archunit.core.domain.JavaClass.Predicates.equivalentTo;
+import static com.tngtech.archunit.core.domain.properties.HasName.Predicates.nameMatching;
+import static com.tngtech.archunit.core.domain.properties.HasOwner.Predicates.With.owner;
 import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
 import static org.assertj.core.api.Assertions.assertThat;
 
@@ -96,6 +100,17 @@ class LayersTest {
           .should()
           .dependOnClassesThat()
           .resideInAnyPackage(ROOT + ".djl..", EXAMPLES);
+
+  /** {@code Math.pow} and its kin may differ in the last bit from one JVM to another. */
+  @ArchTest
+  static final ArchRule coreComputesAlikeOnEveryMachine =
+      noClasses()
+          .that()
+          .resideInAnyPackage(CORE)
+          .should()
+          .callMethodWhere(
+              target(owner(equivalentTo(Math.class)))
+                  .and(target(nameMatching("pow|exp|log|expm1|log1p|sin|cos|cbrt"))));
 
   @ArchTest
   static final ArchRule nothingIsSerialisedByJava =

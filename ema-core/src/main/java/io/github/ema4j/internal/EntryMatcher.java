@@ -69,6 +69,13 @@ public final class EntryMatcher {
   }
 
   private <R> List<Entry<R>> match(List<Slot> slots, List<Entry<R>> entries) {
+    Set<String> names = new HashSet<>();
+    for (Entry<R> entry : entries) {
+      if (!names.add(entry.name())) {
+        differences.add(
+            String.format("the %s has several entries named '%s'", other, entry.name()));
+      }
+    }
     List<Entry<R>> matched =
         pairing == Pairing.ORDERED ? byPosition(slots, entries) : byName(slots, entries);
     checkArgument(

@@ -2,6 +2,7 @@ package io.github.ema4j.internal;
 
 import com.google.common.primitives.ImmutableLongArray;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.Comparator;
 import java.util.List;
 import java.util.stream.IntStream;
@@ -16,6 +17,8 @@ import java.util.stream.IntStream;
  * @param right the strides of the right tensor
  */
 record LoopNest(ImmutableLongArray sizes, ImmutableLongArray left, ImmutableLongArray right) {
+
+  private static final int SHORT_RUN = 32;
 
   private record Loop(long size, long left, long right) {}
 
@@ -47,7 +50,20 @@ record LoopNest(ImmutableLongArray sizes, ImmutableLongArray left, ImmutableLong
         joined.add(inner);
       }
     }
-    return of(joined.isEmpty() ? List.of(new Loop(1, 1, 1)) : joined);
+    return of(joined.isEmpty() ? List.of(new Loop(1, 1, 1)) : withLongRuns(joined));
+  }
+
+  /** Moves the longest loop inwards where the innermost is too short to be worth a run. */
+  private static List<Loop> withLongRuns(List<Loop> loops) {
+    Loop innermost = loops.get(loops.size() - 1);
+    Loop longest = Collections.max(loops, Comparator.comparingLong(Loop::size));
+    if (innermost.size >= SHORT_RUN || innermost.size == longest.size) {
+      return loops;
+    }
+    List<Loop> moved = new ArrayList<>(loops);
+    moved.remove(longest);
+    moved.add(longest);
+    return moved;
   }
 
   private static LoopNest of(List<Loop> loops) {

@@ -1,7 +1,6 @@
 package io.github.ema4j.internal;
 
 import static com.google.common.base.Preconditions.checkArgument;
-import static com.google.common.base.Preconditions.checkState;
 
 import com.google.common.collect.ImmutableList;
 import com.google.common.primitives.ImmutableLongArray;
@@ -17,6 +16,7 @@ import java.util.List;
 import java.util.Optional;
 import java.util.function.BiConsumer;
 import java.util.function.Function;
+import java.util.stream.IntStream;
 
 /**
  * The plan of an operation: pairs of tensors, the left of which is written from the right. Made
@@ -69,6 +69,18 @@ public final class TensorPairs<L, R> {
       return TiedStorage.firstOfEach(regions());
     }
 
+    /** Tells whether these are the very tensors of other ones, in the same order. */
+    public boolean areTheSameAs(Tensors<?> others) {
+      List<Region> own = regions();
+      List<Region> theirs = others.regions();
+      return own.size() == theirs.size()
+          && IntStream.range(0, own.size())
+              .allMatch(
+                  i ->
+                      own.get(i).storage().isSameAs(theirs.get(i).storage())
+                          || own.get(i).storage().bytes() + theirs.get(i).storage().bytes() == 0);
+    }
+
     private List<Region> regions() {
       return entries.stream().map(this::region).toList();
     }
@@ -87,7 +99,7 @@ public final class TensorPairs<L, R> {
 
     private HostMemory memory(Entry<T> entry) {
       HostMemory memory = open(entry, backend::memory);
-      checkState(
+      checkArgument(
           memory.elements() >= entry.spec().extent(),
           "'%s' of the %s has room for %s elements where shape %s needs %s; was it resized?",
           entry.name(),
@@ -182,7 +194,8 @@ public final class TensorPairs<L, R> {
   /**
    * Opens all tensors.
    *
-   * @throws IllegalStateException if one is closed, released or too small
+   * @throws IllegalStateException if one is closed or released
+   * @throws IllegalArgumentException if one has less memory than it had
    */
   public Opened open() {
     HostMemory[] lefts = new HostMemory[pairs.size()];

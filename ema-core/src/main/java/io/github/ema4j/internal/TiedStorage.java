@@ -41,8 +41,8 @@ final class TiedStorage {
           Region earlier = regions.get(widest);
           checkArgument(
               earlier.isTiedTo(region),
-              "'%s' and '%s' share part of their memory without being the same tensor; keep one of"
-                  + " them out of the state dict, or clone it",
+              "'%s' and '%s' share memory, or lie interleaved in it, without being the same tensor;"
+                  + " clone one of them",
               earlier.name,
               region.name);
           first[index] = first[widest];

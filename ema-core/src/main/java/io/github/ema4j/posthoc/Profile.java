@@ -54,7 +54,7 @@ public record Profile(long time, double gamma) {
     Profile later = time <= other.time ? other : this;
     return (gamma + 1)
         * (other.gamma + 1)
-        * Math.pow((double) earlier.time / later.time, later.gamma)
+        * StrictMath.pow((double) earlier.time / later.time, later.gamma)
         / ((gamma + other.gamma + 1) * later.time);
   }
 }

@@ -39,8 +39,8 @@ public record ClampedDecay(DecaySchedule schedule, double minimum, double maximu
   @Override
   public double decay(long time, long elapsed) {
     double inner = schedule.decay(time, elapsed);
-    double least = Math.pow(minimum, (double) elapsed);
-    return Math.max(Math.min(inner, Math.pow(maximum, (double) elapsed)), least);
+    double least = StrictMath.pow(minimum, (double) elapsed);
+    return Math.max(Math.min(inner, StrictMath.pow(maximum, (double) elapsed)), least);
   }
 
   @Override

@@ -31,7 +31,7 @@ public record CosineDecay(double startDecay, double decay, long duration)
     if (time >= duration) {
       return decay;
     }
-    double left = (1 + Math.cos(Math.PI * time / duration)) / 2;
+    double left = (1 + StrictMath.cos(Math.PI * time / duration)) / 2;
     return decay - (decay - startDecay) * left;
   }
 }

@@ -4,7 +4,7 @@ import io.github.ema4j.internal.Checks;
 
 /** Converts between the decay of one update, its half-life and its window. */
 public final class Decays {
-  private static final double LOG_2 = Math.log(2);
+  private static final double LOG_2 = StrictMath.log(2);
 
   private Decays() {}
 
@@ -15,7 +15,7 @@ public final class Decays {
    */
   public static double fromHalfLife(double halfLife) {
     Checks.positive("halfLife", halfLife);
-    return Math.pow(0.5, 1 / halfLife);
+    return StrictMath.pow(0.5, 1 / halfLife);
   }
 
   /**
@@ -26,7 +26,7 @@ public final class Decays {
    */
   public static double halfLife(double decay) {
     Checks.decay("decay", decay);
-    return LOG_2 / Math.abs(Math.log(decay));
+    return LOG_2 / Math.abs(StrictMath.log(decay));
   }
 
   /**
@@ -61,6 +61,6 @@ public final class Decays {
   public static double scaled(double decay, double kappa) {
     Checks.decay("decay", decay);
     Checks.positive("kappa", kappa);
-    return Math.pow(decay, kappa);
+    return StrictMath.pow(decay, kappa);
   }
 }

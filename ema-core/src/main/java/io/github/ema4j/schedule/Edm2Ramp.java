@@ -32,6 +32,6 @@ public record Edm2Ramp(double halfLife, double rampRatio) implements DecaySchedu
   @Override
   public double decay(long time, long elapsed) {
     double now = Math.min(halfLife, rampRatio * time);
-    return Math.pow(0.5, elapsed / Math.max(now, LEAST_HALF_LIFE));
+    return StrictMath.pow(0.5, elapsed / Math.max(now, LEAST_HALF_LIFE));
   }
 }

@@ -29,6 +29,6 @@ public record ExponentialRamp(double decay, double tau) implements PerStepSchedu
 
   @Override
   public double decayOfStep(long time) {
-    return decay * -Math.expm1(-time / tau);
+    return decay * -StrictMath.expm1(-time / tau);
   }
 }

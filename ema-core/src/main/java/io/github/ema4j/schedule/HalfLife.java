@@ -37,6 +37,6 @@ public record HalfLife(double halfLife) implements DecaySchedule {
 
   @Override
   public double decay(long time, long elapsed) {
-    return Math.pow(0.5, elapsed / halfLife);
+    return StrictMath.pow(0.5, elapsed / halfLife);
   }
 }

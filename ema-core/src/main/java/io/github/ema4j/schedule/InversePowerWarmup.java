@@ -61,7 +61,7 @@ public record InversePowerWarmup(
     if (step <= 0) {
       return 0;
     }
-    double rising = 1 - Math.pow(1 + step / gamma, -power);
+    double rising = 1 - StrictMath.pow(1 + step / gamma, -power);
     return Math.max(Math.min(rising, decay), minDecay);
   }
 }

@@ -20,6 +20,6 @@ public interface PerStepSchedule extends DecaySchedule {
   /** Returns {@code decayOfStep(time)^elapsed}. */
   @Override
   default double decay(long time, long elapsed) {
-    return Math.pow(decayOfStep(time), (double) elapsed);
+    return StrictMath.pow(decayOfStep(time), (double) elapsed);
   }
 }

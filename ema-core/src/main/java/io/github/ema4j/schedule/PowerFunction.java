@@ -96,7 +96,7 @@ public record PowerFunction(double gamma) implements DecaySchedule {
     if (elapsed >= time) {
       return 0;
     }
-    return Math.exp((gamma + 1) * Math.log1p(-(double) elapsed / time));
+    return StrictMath.exp((gamma + 1) * StrictMath.log1p(-(double) elapsed / time));
   }
 
   private static double width(double gamma) {

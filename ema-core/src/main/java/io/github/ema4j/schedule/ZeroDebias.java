@@ -54,7 +54,9 @@ public record ZeroDebias(DecaySchedule schedule) implements DecaySchedule {
       return 0;
     }
     // The same as above, d (1 - p) / (1 - p d), without cancellation at either end.
-    double kept = Math.expm1(logProductBefore) / Math.expm1(logProductBefore + Math.log(decay));
+    double kept =
+        StrictMath.expm1(logProductBefore)
+            / StrictMath.expm1(logProductBefore + StrictMath.log(decay));
     return Math.min(decay * kept, decay);
   }
 }

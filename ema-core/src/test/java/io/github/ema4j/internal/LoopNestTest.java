@@ -71,4 +71,16 @@ class LoopNestTest {
                     .formatted(leftOffset, rightOffset, elements, leftStride, rightStride)));
     return runs;
   }
+
+  @Test
+  void theLongestLoopIsInnermostWhereTheRunsWouldBeShort() {
+    LoopNest nest =
+        LoopNest.over(
+            ImmutableLongArray.of(1000, 2),
+            ImmutableLongArray.of(4, 1),
+            ImmutableLongArray.of(2, 1));
+    assertThat(nest.sizes().toArray()).containsExactly(2, 1000);
+    assertThat(nest.left().toArray()).containsExactly(1, 4);
+    assertThat(nest.right().toArray()).containsExactly(1, 2);
+  }
 }

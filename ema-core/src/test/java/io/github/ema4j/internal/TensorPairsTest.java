@@ -3,7 +3,6 @@ package io.github.ema4j.internal;
 import static io.github.ema4j.ElementType.F32;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
-import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
 
 import com.google.common.primitives.ImmutableLongArray;
 import io.github.ema4j.Device;
@@ -45,8 +44,8 @@ class TensorPairsTest {
     TensorPairs<ArrayTensor, ArrayTensor> pairs = pairs(tensors("average", two), models);
     String message =
         "'b' of the model has room for 2 elements where shape [3] needs 3; was it resized?";
-    assertThatIllegalStateException().isThrownBy(pairs::open).withMessage(message);
-    assertThatIllegalStateException().isThrownBy(pairs::copy).withMessage(message);
+    assertThatIllegalArgumentException().isThrownBy(pairs::open).withMessage(message);
+    assertThatIllegalArgumentException().isThrownBy(pairs::copy).withMessage(message);
     assertThat(first).containsExactly(1, 1);
     assertThat(second).containsExactly(1, 1);
   }

@@ -124,8 +124,8 @@ class TiedStorageTest {
     assertThatIllegalArgumentException()
         .isThrownBy(() -> ties(regions))
         .withMessage(
-            "'%s' and '%s' share part of their memory without being the same tensor; keep one of"
-                + " them out of the state dict, or clone it",
+            "'%s' and '%s' share memory, or lie interleaved in it, without being the same"
+                + " tensor; clone one of them",
             first, second);
   }
 

@@ -36,8 +36,10 @@ import org.jspecify.annotations.Nullable;
  * }
  * }</pre>
  *
- * <p>The trainer owns the average: it lives until the trainer is closed or garbage. Not
- * thread-safe: one thread at a time.
+ * <p>The trainer owns the average: it lives until the trainer is closed. Weights that are loaded
+ * into the model after {@link #initialize} are made the average's starting point with {@code
+ * ema().set(block)}. The clock is {@link io.github.ema4j.Clock#STEPS}. Not thread-safe: one thread
+ * at a time.
  */
 public class EmaTrainer extends Trainer {
   private final ModelEma.Builder<Block> builder;
@@ -143,6 +145,18 @@ public class EmaTrainer extends Trainer {
         average.close();
       }
     } finally {
+      super.close();
+    }
+  }
+
+  /**
+   * Closes what DJL's trainer owns when it is garbage, as DJL does, but never the average: another
+   * thread may be using it.
+   */
+  @Override
+  @SuppressWarnings({"deprecation", "removal", "Finalize", "Finalizer"})
+  protected void finalize() {
+    if (getManager().isOpen()) {
       super.close();
     }
   }

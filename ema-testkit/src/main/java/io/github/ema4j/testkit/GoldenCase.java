@@ -122,15 +122,23 @@ public record GoldenCase(
         case "min_decay" -> warmup = warmup.withMinDecay(number(value));
         case "update_after_step" -> warmup = warmup.withUpdateAfter(Long.parseLong(value));
         case "device" -> config = config.withDevice(Device.parse(value));
+        case "use_warmup", "exclude_buffers", "foreach", "decay" -> {
+          // Read elsewhere.
+        }
         default -> throw new IllegalArgumentException("unknown option in '" + rule + "'");
       }
     }
-    if (rule.contains("exclude_buffers")) {
+    if (isOn("exclude_buffers")) {
       config = config.withPolicy(config.policy().with(Role.STATISTIC, Treatment.COPY));
     }
     EmaStrategy.Pairing pairing = config.strategy().pairing();
-    DecaySchedule schedule = rule.contains("warmup") ? warmup : DecaySchedule.constant(decay);
+    DecaySchedule schedule = isOn("(?:use_)?warmup") ? warmup : DecaySchedule.constant(decay);
     return config.withStrategy(new EmaStrategy(pairing, schedule));
+  }
+
+  /** Tells whether a word stands in the rule, alone or as {@code word=True}. */
+  private boolean isOn(String word) {
+    return Pattern.compile("\\b" + word + "(?:=True)?(?![=\\w])").matcher(rule).find();
   }
 
   private static double number(String text) {

@@ -81,7 +81,14 @@ public final class DigitsDemo {
     List<Images> batches = data.training().shuffled(random).batches(config.batchSize());
     double sum = 0;
     for (Images batch : batches) {
-      sum += session.train(batch) * batch.size();
+      try {
+        sum += session.train(batch) * batch.size();
+      } catch (IllegalStateException e) {
+        throw new InputException(
+            "epoch %d: %s; if training diverged, try a demo.learningRate below %s"
+                .formatted(epoch, e.getMessage(), config.learningRate()),
+            e);
+      }
       display.step();
     }
     double loss = sum / data.training().size();
