@@ -10,10 +10,13 @@ import io.github.ema4j.EmaStrategy;
 import io.github.ema4j.ModelEma;
 import io.github.ema4j.StateDict;
 import io.github.ema4j.Swap;
+import io.github.ema4j.TensorSpec;
 import io.github.ema4j.array.ArrayBackend;
 import io.github.ema4j.array.ArrayTensor;
 import io.github.ema4j.schedule.PowerFunction;
+import io.github.ema4j.spi.HostMemory;
 import io.github.ema4j.spi.ModelAdapter;
+import io.github.ema4j.spi.Storage;
 import io.github.ema4j.spi.TensorBackend;
 import java.lang.reflect.Array;
 import java.util.ArrayList;
@@ -221,8 +224,8 @@ class PostHocEmaTest {
     StateDict<ArrayTensor> first = new Walk(10).model;
     StateDict<ArrayTensor> second = new Walk(11).model;
     int[] uses = new int[1];
-    StateDictAdapter failing =
-        new StateDictAdapter(
+    WatchedAdapter failing =
+        new WatchedAdapter(
             model -> {
               if (model == second && ++uses[0] == 2) {
                 throw new IllegalStateException("the device is gone");
@@ -262,14 +265,37 @@ class PostHocEmaTest {
   }
 
   @Test
+  void averagesThatWereMadeAreFreedIfAnotherCannotBe() {
+    int[] uses = new int[1];
+    WatchedAdapter failing =
+        new WatchedAdapter(
+            model -> {
+              if (++uses[0] == 4) { // each average looks at the model twice
+                throw new IllegalStateException("the device is gone");
+              }
+            });
+    PostHocEma.Builder<StateDict<ArrayTensor>> builder =
+        PostHocEma.builder(failing).snapshotEvery(1);
+
+    assertThatIllegalStateException()
+        .isThrownBy(() -> builder.build(new Walk(1).model))
+        .withMessage("the device is gone");
+    assertThat(failing.allocated).isPositive();
+    assertThat(failing.released).isEqualTo(failing.allocated);
+  }
+
+  @Test
   void closingFreesAveragesAndSnapshots() {
     Walk walk = new Walk(12);
+    WatchedAdapter watched = new WatchedAdapter(model -> {});
     PostHocEma<StateDict<ArrayTensor>> postHoc =
-        PostHocEma.builder(ArrayBackend.adapter()).snapshotEvery(1).build(walk.model);
+        PostHocEma.builder(watched).snapshotEvery(1).build(walk.model);
     postHoc.update(walk.model);
     postHoc.close();
     postHoc.close();
 
+    assertThat(watched.released).isEqualTo(watched.allocated).isPositive();
+    assertThat(postHoc.profiles()).isEmpty();
     assertThatIllegalStateException()
         .isThrownBy(() -> postHoc.update(walk.model))
         .withMessage("the average is closed");
@@ -328,13 +354,20 @@ class PostHocEmaTest {
         : indices.mapToDouble(i -> Array.getDouble(array, i));
   }
 
-  /** An adapter that can fail. */
-  private record StateDictAdapter(Consumer<StateDict<ArrayTensor>> onUse)
-      implements ModelAdapter<StateDict<ArrayTensor>, ArrayTensor> {
+  /** An adapter that can fail, and counts what its backend allocates and releases. */
+  private static final class WatchedAdapter
+      implements ModelAdapter<StateDict<ArrayTensor>, ArrayTensor>, TensorBackend<ArrayTensor> {
+    private final Consumer<StateDict<ArrayTensor>> onUse;
+    int allocated;
+    int released;
+
+    WatchedAdapter(Consumer<StateDict<ArrayTensor>> onUse) {
+      this.onUse = onUse;
+    }
 
     @Override
     public TensorBackend<ArrayTensor> backend() {
-      return ArrayBackend.instance();
+      return this;
     }
 
     @Override
@@ -353,5 +386,42 @@ class PostHocEmaTest {
 
     @Override
     public void releaseCopy(StateDict<ArrayTensor> copy) {}
+
+    @Override
+    public String name() {
+      return "watched";
+    }
+
+    @Override
+    public Class<ArrayTensor> tensorType() {
+      return ArrayTensor.class;
+    }
+
+    @Override
+    public TensorSpec describe(ArrayTensor tensor) {
+      return ArrayBackend.instance().describe(tensor);
+    }
+
+    @Override
+    public Storage storage(ArrayTensor tensor) {
+      return ArrayBackend.instance().storage(tensor);
+    }
+
+    @Override
+    public HostMemory memory(ArrayTensor tensor) {
+      return ArrayBackend.instance().memory(tensor);
+    }
+
+    @Override
+    public List<ArrayTensor> allocate(List<TensorSpec> specs) {
+      allocated += specs.size();
+      return ArrayBackend.instance().allocate(specs);
+    }
+
+    @Override
+    public void release(List<ArrayTensor> tensors) {
+      released += tensors.size();
+      ArrayBackend.instance().release(tensors);
+    }
   }
 }

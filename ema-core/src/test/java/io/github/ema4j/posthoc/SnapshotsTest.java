@@ -15,6 +15,8 @@ import io.github.ema4j.Treatment;
 import io.github.ema4j.array.ArrayBackend;
 import io.github.ema4j.array.ArrayTensor;
 import io.github.ema4j.schedule.PowerFunction;
+import io.github.ema4j.spi.TensorBackend;
+import java.util.List;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
 
@@ -233,6 +235,36 @@ class SnapshotsTest {
       assertThat(snapshots.profiles()).containsExactly(Profile.at(7, SHORT));
       assertThat(floats(snapshots.reconstruct(0.05), "w")).containsExactly(1, 2);
     }
+  }
+
+  @Test
+  void aStateDictIsLookedAtAnew() {
+    StateDict<ArrayTensor> before = model(1);
+    StateDict<ArrayTensor> after = model(2);
+    StateDict<ArrayTensor> moving =
+        new StateDict<>() {
+          private StateDict<ArrayTensor> now = before;
+
+          @Override
+          public TensorBackend<ArrayTensor> backend() {
+            return ArrayBackend.instance();
+          }
+
+          @Override
+          public List<Entry<ArrayTensor>> entries() {
+            return now.entries();
+          }
+
+          @Override
+          public boolean refresh() {
+            now = after;
+            return true;
+          }
+        };
+
+    snapshots.add(moving, Profile.at(1, SHORT));
+
+    assertThat(floats(snapshots.reconstruct(0.05), "w")).containsExactly(2);
   }
 
   @Test
