@@ -3,6 +3,7 @@ package io.github.ema4j.djl;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import ai.djl.Device;
 import ai.djl.Model;
@@ -27,6 +28,8 @@ import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -352,5 +355,43 @@ class EmaTrainerTest {
     assertThat(Nets.weights(block)).usingRecursiveComparison().isEqualTo(trained);
     trainer.ema().close();
     assertThat(Nets.owned()).isEqualTo(before);
+  }
+
+  /** Tells when it was finalized. */
+  private static final class Dropped extends EmaTrainer {
+    private final CountDownLatch finalized;
+
+    Dropped(Model model, CountDownLatch finalized) {
+      super(model, Nets.config(), average());
+      this.finalized = finalized;
+    }
+
+    @Override
+    @SuppressWarnings({"deprecation", "removal", "Finalize", "Finalizer"})
+    protected void finalize() {
+      super.finalize();
+      finalized.countDown();
+    }
+  }
+
+  @Test
+  void anAverageInUseOutlivesATrainerThatIsGarbage() throws Exception {
+    CountDownLatch finalized = new CountDownLatch(1);
+    try (ModelEma<Block> ema = averageOfADroppedTrainer(finalized)) {
+      for (int i = 0; i < 100 && finalized.getCount() > 0; i++) {
+        System.gc();
+        ema.update(block);
+        finalized.await(100, TimeUnit.MILLISECONDS);
+      }
+      assumeTrue(finalized.getCount() == 0, "this JVM finalizes nothing");
+      ema.update(block);
+      assertThat(Nets.values(ema.state())).isNotEmpty();
+    }
+  }
+
+  private ModelEma<Block> averageOfADroppedTrainer(CountDownLatch finalized) {
+    Dropped trainer = new Dropped(model, finalized);
+    trainer.initialize(Nets.INPUT);
+    return trainer.ema();
   }
 }

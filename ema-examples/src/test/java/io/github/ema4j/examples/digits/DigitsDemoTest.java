@@ -213,6 +213,7 @@ class DigitsDemoTest {
     assertThat(run.err().lines())
         .singleElement()
         .asString()
-        .contains("training diverged; try a demo.learningRate below 1.0E30");
+        .contains("'01Conv2d_weight' of the model has NaN or infinity")
+        .contains("if training diverged, try a demo.learningRate below 1.0E30");
   }
 }
