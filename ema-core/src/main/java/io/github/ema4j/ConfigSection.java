@@ -228,6 +228,11 @@ final class ConfigSection {
         section.getValue(key).origin().description() + ": " + path + "." + key + ": " + what);
   }
 
+  /** Notes a problem that is not one of a key in this section. */
+  void addProblem(String problem) {
+    problems.add(problem);
+  }
+
   /** Notes that a key is missing which the value of another one asks for. */
   void missing(String key, String because) {
     known.add(key);

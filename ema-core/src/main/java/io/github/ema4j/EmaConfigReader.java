@@ -6,6 +6,7 @@ import com.typesafe.config.Config;
 import com.typesafe.config.ConfigException;
 import com.typesafe.config.ConfigFactory;
 import com.typesafe.config.ConfigParseOptions;
+import com.typesafe.config.ConfigValue;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Set;
@@ -15,10 +16,28 @@ import java.util.function.Supplier;
 final class EmaConfigReader {
   private static final String SECTION = "ema.average";
 
+  /** What there is under {@code ema}; all but the average is the conformance kit's. */
+  private static final Set<String> SIBLINGS = Set.of("average", "golden", "test");
+
   private final ConfigSection section;
 
   private EmaConfigReader(Config config) {
     this.section = new ConfigSection(config, SECTION);
+    if (config.hasPath("ema")) {
+      config.getObject("ema").forEach(this::checkSibling);
+    }
+  }
+
+  /**
+   * A slip in the section's own name would go unnoticed: nothing but the defaults would be read.
+   */
+  private void checkSibling(String key, ConfigValue value) {
+    if (!SIBLINGS.contains(key)) {
+      section.addProblem(
+          String.format(
+              "%s: unknown key ema.%s; averages are configured under %s",
+              value.origin().description(), key, SECTION));
+    }
   }
 
   static EmaConfig load() {

@@ -116,7 +116,7 @@ final class ShadowEma<M, T> implements ModelEma<M> {
       ema.close();
       throw e;
     }
-    LOG.debug("Averaging {} entries on '{}': {}", slots.size(), ema.backend.name(), config);
+    LOG.info("Averaging {} entries on '{}': {}", slots.size(), ema.backend.name(), config);
     return ema;
   }
 

@@ -37,8 +37,7 @@ class EmaConfigTest {
   void silenceMeansTheDefaults() {
     assertThat(EmaConfig.from(ConfigFactory.empty())).isEqualTo(DEFAULTS);
     assertThat(read("")).isEqualTo(DEFAULTS);
-    assertThat(EmaConfig.from(ConfigFactory.parseString("other.key = 1, ema.kernel = auto")))
-        .isEqualTo(DEFAULTS);
+    assertThat(EmaConfig.from(ConfigFactory.parseString("other.key = 1"))).isEqualTo(DEFAULTS);
   }
 
   @Test
@@ -276,5 +275,14 @@ class EmaConfigTest {
     assertThatIllegalArgumentException()
         .isThrownBy(() -> read(line))
         .withMessage("the configuration has problems:\n  String: 2: ema.average." + problem);
+  }
+
+  @Test
+  void aSlipInTheNameOfTheSectionIsToldToo() {
+    assertThatIllegalArgumentException()
+        .isThrownBy(() -> EmaConfig.from(ConfigFactory.parseString("ema.averages.rule = lerp")))
+        .withMessage(
+            "the configuration has problems:\n  String: 1: unknown key ema.averages; averages are"
+                + " configured under ema.average");
   }
 }

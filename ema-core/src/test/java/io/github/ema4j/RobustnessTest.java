@@ -13,9 +13,11 @@ import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
 import static org.assertj.core.api.Assertions.assertThatNullPointerException;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import com.google.common.collect.ImmutableList;
 import io.github.ema4j.array.ArrayBackend;
 import io.github.ema4j.array.ArrayTensor;
 import io.github.ema4j.spi.HostMemory;
+import io.github.ema4j.spi.ModelAdapter;
 import io.github.ema4j.spi.Storage;
 import io.github.ema4j.spi.TensorBackend;
 import java.nio.FloatBuffer;
@@ -177,6 +179,105 @@ class RobustnessTest {
     assertThat(released).hasValue(2);
     average.close();
     assertThat(released).hasValue(2);
+  }
+
+  @Test
+  void aRestoreThatFailsCanBeTriedAgain() {
+    FailingBackend backend = new FailingBackend();
+    StateDict<ArrayTensor> model = StateDict.builder(backend).parameter("a", tensor(1)).build();
+    try (var average = ModelEma.builder(StateDict.adapter(backend)).build(model)) {
+      ArrayTensor weights = model.entries().get(0).tensor();
+      ((float[]) weights.array())[0] = 3;
+      Swap swap = average.swapInto(model);
+      backend.failing = weights;
+      assertThatThrownBy(swap::close).isInstanceOf(ReadOnlyBufferException.class);
+      assertThat(average.swapped()).isTrue();
+      backend.failing = null;
+      swap.close();
+      assertThat((float[]) weights.array()).containsExactly(3);
+    }
+  }
+
+  @Test
+  void aMoveThatFailsLeavesNothingAllocated() {
+    HandleBackend handles = new HandleBackend();
+    StateDict<HandleBackend.Handle> model =
+        StateDict.builder(handles).parameter("w", HandleBackend.handle(1)).build();
+    try (var average = ModelEma.builder(handles.adapter()).build(model)) {
+      assertThatThrownBy(() -> average.to(Device.parse("cuda:0")))
+          .isInstanceOf(UnsupportedOperationException.class);
+      assertThat(handles.live()).isEqualTo(1);
+    }
+  }
+
+  @Test
+  void aStateThatMovedIsReadWhereItIsNow() {
+    Models.Changing state = new Models.Changing().with("w", tensor(5));
+    try (var average = halving(model("w", 1))) {
+      average.load(state);
+      state.with("w", tensor(7));
+      average.load(state);
+      assertThat(floats(average.state())).containsExactly(7);
+    }
+  }
+
+  @Test
+  void viewsOfModelsAreClosed() {
+    AtomicInteger open = new AtomicInteger();
+    ModelAdapter<StateDict<ArrayTensor>, ArrayTensor> adapter = new CountingAdapter(open);
+    StateDict<ArrayTensor> model = model("w", 1);
+    try (var average = ModelEma.builder(adapter).guard(NonFiniteGuard.ACCEPT).build(model)) {
+      assertThat(open).hasValue(1);
+      average.update(model("w", 2));
+      average.update(model);
+      assertThat(open).as("of three models in turn").hasValue(1);
+      assertThatIllegalArgumentException().isThrownBy(() -> average.update(model("v", 2)));
+      assertThat(open).hasValue(1);
+    }
+    assertThat(open).hasValue(0);
+  }
+
+  @Test
+  void aModuleTakesSkippedEntriesFromTheModelLastAveraged() {
+    EntryPolicy policy = EntryPolicy.defaults().with(Role.STATISTIC, Treatment.SKIP);
+    StateDict<ArrayTensor> first =
+        dict().parameter("w", tensor(1)).statistic("mean", tensor(10)).build();
+    StateDict<ArrayTensor> second =
+        dict().parameter("w", tensor(1)).statistic("mean", tensor(20)).build();
+    try (var average = averaging().policy(policy).build(first)) {
+      average.update(second);
+      assertThat(floats(average.module(), "mean")).containsExactly(20);
+    }
+  }
+
+  /** Arrays whose views are counted for as long as they are open. */
+  private record CountingAdapter(AtomicInteger open)
+      implements ModelAdapter<StateDict<ArrayTensor>, ArrayTensor> {
+
+    @Override
+    public TensorBackend<ArrayTensor> backend() {
+      return ArrayBackend.instance();
+    }
+
+    @Override
+    public StateDict<ArrayTensor> stateDict(StateDict<ArrayTensor> model) {
+      open.incrementAndGet();
+      return new OwnedStateDict<>(
+          backend(), ImmutableList.copyOf(model.entries()), open::decrementAndGet);
+    }
+
+    @Override
+    public StateDict<ArrayTensor> copy(StateDict<ArrayTensor> model) {
+      return ArrayBackend.adapter().copy(model);
+    }
+
+    @Override
+    public void evaluationMode(StateDict<ArrayTensor> copy) {}
+
+    @Override
+    public void releaseCopy(StateDict<ArrayTensor> copy) {
+      ArrayBackend.adapter().releaseCopy(copy);
+    }
   }
 
   /** Arrays of which one cannot be written, and that may refuse to be released. */

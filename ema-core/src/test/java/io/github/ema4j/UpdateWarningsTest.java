@@ -10,6 +10,7 @@ import io.github.ema4j.array.ArrayTensor;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.logging.Handler;
+import java.util.logging.Level;
 import java.util.logging.LogRecord;
 import java.util.logging.Logger;
 import org.junit.jupiter.api.AfterEach;
@@ -25,7 +26,9 @@ class UpdateWarningsTest {
       new Handler() {
         @Override
         public void publish(LogRecord logged) {
-          warnings.add(logged.getMessage());
+          if (logged.getLevel().equals(Level.WARNING)) {
+            warnings.add(logged.getMessage());
+          }
         }
 
         @Override

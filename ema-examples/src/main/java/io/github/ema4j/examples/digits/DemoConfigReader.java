@@ -180,7 +180,7 @@ final class DemoConfigReader {
   private void reportUnknownKeys() {
     for (Map.Entry<String, ConfigValue> entry : config.entrySet()) {
       String key = String.join(".", ConfigUtil.splitPath(entry.getKey()));
-      if (!known.contains(key) && !key.startsWith(AVERAGE + ".")) {
+      if (!known.contains(key) && !key.startsWith("ema.")) {
         problems.add(
             entry.getValue().origin().description()
                 + ": unknown key "

@@ -131,8 +131,7 @@ class DemoConfigTest {
                     .anyMatch(line -> line.startsWith(file + ": 5: ema.average.schedule.decay: "))
                     .anyMatch(
                         line -> line.startsWith(file + ": 6: unknown key ema.average.stratgy"))
-                    .anyMatch(
-                        line -> line.startsWith(file + ": 7: unknown key ema.avarage.strategy"))
+                    .anyMatch(line -> line.startsWith(file + ": 7: unknown key ema.avarage;"))
                     .anyMatch(line -> line.startsWith(file + ": 8: unknown key seed"))
                     .anyMatch(
                         line ->
