@@ -9,24 +9,25 @@ import io.github.ema4j.internal.Slot;
 import io.github.ema4j.internal.TensorPairs;
 import io.github.ema4j.internal.TensorPairs.Tensors;
 import io.github.ema4j.spi.ModelAdapter;
+import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.function.Predicate;
-import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The pairing of one model with an average's slots and shadow: good until the model moves or the
- * average takes another shadow.
+ * The pairing of one model with the slots and the shadows of one or more averages: good until the
+ * model moves or an average takes another shadow.
  */
 final class ModelBinding<M, T> {
   private final M model;
   private final StateDict<T> dict;
   private final String owner;
   private final List<Slot> slots;
-  private final Shadow<T> shadow;
+  private final List<Shadow<T>> shadows;
   private final List<Entry<T>> matched;
-  private @Nullable TensorPairs<T, T> intoAverage;
-  private @Nullable TensorPairs<T, T> intoModel;
+  private final List<@Nullable TensorPairs<T, T>> intoModel;
+  private @Nullable TensorPairs<T, T> intoAverages;
   private boolean stale;
 
   /**
@@ -34,7 +35,7 @@ final class ModelBinding<M, T> {
    *
    * @param owner what to call the model in messages
    * @throws IllegalArgumentException if the model differs from the slots by more than the leeway,
-   *     or shares memory with the average
+   *     or shares memory with an average
    */
   ModelBinding(
       ModelAdapter<M, T> adapter,
@@ -43,16 +44,19 @@ final class ModelBinding<M, T> {
       Pairing pairing,
       Leeway leeway,
       List<Slot> slots,
-      Shadow<T> shadow) {
+      List<Shadow<T>> shadows) {
     this.model = model;
     this.owner = owner;
     this.slots = slots;
-    this.shadow = shadow;
+    this.shadows = shadows;
+    intoModel = new ArrayList<>(Collections.nCopies(shadows.size(), null));
     dict = adapter.stateDict(model);
     try {
       matched = EntryMatcher.match(pairing, leeway, slots, dict.entries(), owner);
       TensorPairs.checkTies(all(), slots.stream().map(Slot::treatment).toList());
-      TensorPairs.checkApart(shadow.tensors("average"), kept());
+      for (Shadow<T> shadow : shadows) {
+        TensorPairs.checkApart(shadow.tensors("average"), kept());
+      }
     } catch (RuntimeException | Error e) {
       dict.close();
       throw e;
@@ -64,10 +68,10 @@ final class ModelBinding<M, T> {
   }
 
   /**
-   * Tells whether model and shadow are where they were; once they are not, it never is so again.
+   * Tells whether model and shadows are where they were; once they are not, it never is so again.
    */
-  boolean isCurrent(Shadow<T> shadowNow) {
-    stale |= dict.refresh() || shadow != shadowNow;
+  boolean isCurrent(List<Shadow<T>> shadowsNow) {
+    stale |= dict.refresh() || !shadows.equals(shadowsNow);
     return !stale;
   }
 
@@ -88,27 +92,28 @@ final class ModelBinding<M, T> {
     return select(slot -> !slot.isKept());
   }
 
-  TensorPairs<T, T> intoAverage() {
-    if (intoAverage == null) {
-      intoAverage = TensorPairs.of(shadow.tensors("average"), kept(), treatments());
+  /** Returns what writes all averages from the model. */
+  TensorPairs<T, T> intoAverages() {
+    if (intoAverages == null) {
+      List<Tensors<T>> averages =
+          shadows.stream().map(shadow -> shadow.tensors("average")).toList();
+      intoAverages = TensorPairs.of(averages, kept(), treatments());
     }
-    return intoAverage;
+    return intoAverages;
   }
 
-  TensorPairs<T, T> intoModel() {
-    if (intoModel == null) {
-      intoModel = TensorPairs.of(kept(), shadow.tensors("average"), treatments());
+  /** Returns what writes the model from one of the averages. */
+  TensorPairs<T, T> intoModel(int index) {
+    TensorPairs<T, T> pairs = intoModel.get(index);
+    if (pairs == null) {
+      pairs = TensorPairs.of(kept(), shadows.get(index).tensors("average"), treatments());
+      intoModel.set(index, pairs);
     }
-    return intoModel;
+    return pairs;
   }
 
   private Tensors<T> select(Predicate<Slot> wanted) {
-    List<Entry<T>> selected =
-        IntStream.range(0, slots.size())
-            .filter(i -> wanted.test(slots.get(i)))
-            .mapToObj(matched::get)
-            .toList();
-    return new Tensors<>(owner, dict.backend(), selected);
+    return new Tensors<>(owner, dict.backend(), Slot.select(slots, matched, wanted));
   }
 
   private List<Treatment> treatments() {

@@ -8,7 +8,6 @@ import io.github.ema4j.internal.TensorPairs;
 import io.github.ema4j.internal.TensorPairs.Tensors;
 import io.github.ema4j.spi.ModelAdapter;
 import io.github.ema4j.spi.TensorBackend;
-import java.util.Collections;
 import java.util.List;
 import java.util.Set;
 import java.util.stream.IntStream;
@@ -73,11 +72,7 @@ record StateDictAdapter<T>(TensorBackend<T> backend) implements ModelAdapter<Sta
     Tensors<T> originals = new Tensors<>("model", backend, entries);
     Shadow<T> copy = Shadow.like(originals, entries.stream().map(Entry::spec).toList());
     try {
-      TensorPairs.of(
-              copy.tensors("copy"),
-              originals,
-              Collections.nCopies(model.entries().size(), Treatment.COPY))
-          .copy();
+      TensorPairs.copying(copy.tensors("copy"), originals).copy();
     } catch (RuntimeException | Error e) {
       copy.release();
       throw e;

@@ -37,13 +37,15 @@ final class UpdateWarnings {
     }
   }
 
-  /** Warns of what was amiss with an update. */
-  void updated(LongSupplier fingerprint, double decay) {
+  /** Warns of what was amiss with an update, whose decays are given. */
+  void updated(LongSupplier fingerprint, double... decays) {
     if (canarySings) {
       modelSeen(fingerprint.getAsLong());
     }
-    shadowTypes.forEach(type -> warnOfStall(type, decay));
-    warnOfGain(decay);
+    for (double decay : decays) {
+      shadowTypes.forEach(type -> warnOfStall(type, decay));
+      warnOfGain(decay);
+    }
   }
 
   private void modelSeen(long fingerprint) {

@@ -1,6 +1,7 @@
 package io.github.ema4j.internal;
 
 import io.github.ema4j.ElementType;
+import io.github.ema4j.spi.HostMemory;
 import java.nio.Buffer;
 import java.nio.ByteBuffer;
 import java.nio.DoubleBuffer;
@@ -10,14 +11,18 @@ import java.nio.LongBuffer;
 import java.nio.ShortBuffer;
 
 /**
- * Moves runs of elements between buffers and Java arrays, converting where types differ. A run is
- * {@code n} elements from {@code index} on, {@code stride} apart; the array's side is packed.
+ * Moves runs of elements between memory and Java arrays, converting where types differ. A run is
+ * {@code n} elements from an offset on, {@code stride} apart, within one segment; the array's side
+ * is packed.
  */
 final class Elements {
 
   private Elements() {}
 
-  static void loadFloats(Buffer from, ElementType type, int index, int stride, float[] to, int n) {
+  static void loadFloats(
+      HostMemory memory, ElementType type, long at, int stride, float[] to, int n) {
+    Buffer from = memory.segmentAt(at);
+    int index = memory.indexAt(at);
     switch (type) {
       case F32 -> {
         FloatBuffer floats = (FloatBuffer) from;
@@ -49,7 +54,10 @@ final class Elements {
     }
   }
 
-  static void storeFloats(float[] from, Buffer to, ElementType type, int index, int stride, int n) {
+  static void storeFloats(
+      float[] from, HostMemory memory, ElementType type, long at, int stride, int n) {
+    Buffer to = memory.segmentAt(at);
+    int index = memory.indexAt(at);
     switch (type) {
       case F32 -> {
         FloatBuffer floats = (FloatBuffer) to;
@@ -88,7 +96,9 @@ final class Elements {
   }
 
   static void loadDoubles(
-      Buffer from, ElementType type, int index, int stride, double[] to, int n) {
+      HostMemory memory, ElementType type, long at, int stride, double[] to, int n) {
+    Buffer from = memory.segmentAt(at);
+    int index = memory.indexAt(at);
     switch (type) {
       case F64 -> {
         DoubleBuffer doubles = (DoubleBuffer) from;
@@ -117,7 +127,9 @@ final class Elements {
   }
 
   static void storeDoubles(
-      double[] from, Buffer to, ElementType type, int index, int stride, int n) {
+      double[] from, HostMemory memory, ElementType type, long at, int stride, int n) {
+    Buffer to = memory.segmentAt(at);
+    int index = memory.indexAt(at);
     switch (type) {
       case F64 -> {
         DoubleBuffer doubles = (DoubleBuffer) to;
@@ -145,16 +157,20 @@ final class Elements {
     }
   }
 
-  /** Copies a run between buffers of the same type, bit for bit. */
+  /** Copies a run between memories of the same type, bit for bit. */
   static void copy(
       ElementType type,
-      Buffer from,
-      int fromIndex,
+      HostMemory right,
+      long atRight,
       int fromStride,
-      Buffer to,
-      int toIndex,
+      HostMemory left,
+      long atLeft,
       int toStride,
       int n) {
+    Buffer from = right.segmentAt(atRight);
+    int fromIndex = right.indexAt(atRight);
+    Buffer to = left.segmentAt(atLeft);
+    int toIndex = left.indexAt(atLeft);
     boolean packed = fromStride == 1 && toStride == 1;
     switch (type) {
       case F64 -> {
@@ -227,7 +243,9 @@ final class Elements {
   }
 
   /** Returns an element's bits. */
-  static long bits(Buffer from, ElementType type, int index) {
+  static long bits(HostMemory memory, ElementType type, long at) {
+    Buffer from = memory.segmentAt(at);
+    int index = memory.indexAt(at);
     return switch (type) {
       case F64 -> Double.doubleToRawLongBits(((DoubleBuffer) from).get(index));
       case F32 -> Float.floatToRawIntBits(((FloatBuffer) from).get(index));

@@ -4,7 +4,6 @@ import io.github.ema4j.AveragingRule;
 import io.github.ema4j.ElementType;
 import io.github.ema4j.TensorSpec;
 import io.github.ema4j.spi.HostMemory;
-import java.nio.Buffer;
 import java.util.Arrays;
 
 /**
@@ -24,28 +23,30 @@ final class HostKernel {
   private final double[] wideAverages = new double[BLOCK];
   private final double[] wideModels = new double[BLOCK];
 
-  /** Moves elements of one side to or towards the other's, a run at a time. */
+  /** Does something with a block of elements: of each left memory, and of the right one. */
   private interface Step {
-    void run(
-        Buffer left,
-        int leftIndex,
-        int leftStride,
-        Buffer right,
-        int rightIndex,
-        int rightStride,
-        int n);
+    void run(long atLeft, int leftStride, long atRight, int rightStride, int n);
   }
 
-  /** Averages {@code right} into {@code left}. */
+  /**
+   * Averages {@code right} into each of several memories of one type, reading it once.
+   *
+   * @param lefts the averages, which {@code nest} visits alike
+   * @param decays one for each average
+   */
   void average(
-      HostMemory left,
+      HostMemory[] lefts,
       ElementType leftType,
       HostMemory right,
       ElementType rightType,
       LoopNest nest,
-      double decay,
+      double[] decays,
       AveragingRule rule) {
-    walk(left, right, nest, averaging(leftType, rightType, decay, 1.0 - decay, rule));
+    double[] weights = new double[decays.length];
+    for (int k = 0; k < weights.length; k++) {
+      weights[k] = 1.0 - decays[k];
+    }
+    average(lefts, leftType, right, rightType, nest, decays, weights, rule);
   }
 
   /** Moves {@code left} towards {@code right} by a weight, by the formula of {@code LERP}. */
@@ -56,11 +57,71 @@ final class HostKernel {
       ElementType rightType,
       LoopNest nest,
       double weight) {
+    average(
+        new HostMemory[] {left},
+        leftType,
+        right,
+        rightType,
+        nest,
+        new double[] {1.0 - weight},
+        new double[] {weight},
+        AveragingRule.LERP);
+  }
+
+  private void average(
+      HostMemory[] lefts,
+      ElementType leftType,
+      HostMemory right,
+      ElementType rightType,
+      LoopNest nest,
+      double[] decays,
+      double[] weights,
+      AveragingRule rule) {
+    if (leftType == ElementType.F64) {
+      walk(
+          lefts,
+          right,
+          nest,
+          (atLeft, leftStride, atRight, rightStride, n) -> {
+            Elements.loadDoubles(right, rightType, atRight, rightStride, wideModels, n);
+            for (int k = 0; k < lefts.length; k++) {
+              Elements.loadDoubles(lefts[k], leftType, atLeft, leftStride, wideAverages, n);
+              averageDoubles(n, decays[k], weights[k], rule);
+              Elements.storeDoubles(wideAverages, lefts[k], leftType, atLeft, leftStride, n);
+            }
+          });
+      return;
+    }
     walk(
-        left,
+        lefts,
         right,
         nest,
-        averaging(leftType, rightType, 1.0 - weight, weight, AveragingRule.LERP));
+        (atLeft, leftStride, atRight, rightStride, n) -> {
+          Elements.loadFloats(right, rightType, atRight, rightStride, models, n);
+          for (int k = 0; k < lefts.length; k++) {
+            Elements.loadFloats(lefts[k], leftType, atLeft, leftStride, averages, n);
+            averageFloats(leftType, n, decays[k], weights[k], rule);
+            Elements.storeFloats(averages, lefts[k], leftType, atLeft, leftStride, n);
+          }
+        });
+  }
+
+  private void averageDoubles(int n, double decay, double weight, AveragingRule rule) {
+    switch (rule) {
+      case LERP -> lerp(wideAverages, wideModels, n, weight);
+      case WEIGHTED_SUM -> weightedSum(wideAverages, wideModels, n, decay, weight);
+    }
+  }
+
+  private void averageFloats(
+      ElementType type, int n, double decay, double weight, AveragingRule rule) {
+    if (rule == AveragingRule.LERP && type.isFloating()) {
+      lerp(averages, models, n, (float) weight);
+    } else if (type.isHalf()) {
+      roundedWeightedSum(averages, models, n, (float) decay, (float) weight, type);
+    } else {
+      weightedSum(averages, models, n, (float) decay, (float) weight);
+    }
   }
 
   /** Copies {@code right} over {@code left}; between floating types, rounding once. */
@@ -70,7 +131,25 @@ final class HostKernel {
       HostMemory right,
       ElementType rightType,
       LoopNest nest) {
-    walk(left, right, nest, copying(leftType, rightType));
+    Step step;
+    if (leftType == rightType) {
+      step =
+          (atLeft, leftStride, atRight, rightStride, n) ->
+              Elements.copy(leftType, right, atRight, rightStride, left, atLeft, leftStride, n);
+    } else if (leftType == ElementType.F64 || rightType == ElementType.F64) {
+      step =
+          (atLeft, leftStride, atRight, rightStride, n) -> {
+            Elements.loadDoubles(right, rightType, atRight, rightStride, wideModels, n);
+            Elements.storeDoubles(wideModels, left, leftType, atLeft, leftStride, n);
+          };
+    } else {
+      step =
+          (atLeft, leftStride, atRight, rightStride, n) -> {
+            Elements.loadFloats(right, rightType, atRight, rightStride, models, n);
+            Elements.storeFloats(models, left, leftType, atLeft, leftStride, n);
+          };
+    }
+    walk(new HostMemory[] {left}, right, nest, step);
   }
 
   /**
@@ -83,16 +162,25 @@ final class HostKernel {
     // element.
     if (type == ElementType.F64) {
       Arrays.fill(wideAverages, 0);
-      walk(memory, memory, nest, this::addWideZeros);
+      walk(
+          new HostMemory[0],
+          memory,
+          nest,
+          (none, noStride, at, stride, n) -> {
+            Elements.loadDoubles(memory, type, at, stride, wideModels, n);
+            for (int i = 0; i < n; i++) {
+              wideAverages[i] += wideModels[i] * 0;
+            }
+          });
       return Arrays.stream(wideAverages).noneMatch(Double::isNaN);
     }
     Arrays.fill(averages, 0);
     walk(
-        memory,
+        new HostMemory[0],
         memory,
         nest,
-        (buffer, index, stride, same, sameIndex, sameStride, n) -> {
-          Elements.loadFloats(buffer, type, index, stride, models, n);
+        (none, noStride, at, stride, n) -> {
+          Elements.loadFloats(memory, type, at, stride, models, n);
           for (int i = 0; i < n; i++) {
             averages[i] += models[i] * 0;
           }
@@ -103,14 +191,6 @@ final class HostKernel {
       }
     }
     return true;
-  }
-
-  private void addWideZeros(
-      Buffer buffer, int index, int stride, Buffer same, int sameIndex, int sameStride, int n) {
-    Elements.loadDoubles(buffer, ElementType.F64, index, stride, wideModels, n);
-    for (int i = 0; i < n; i++) {
-      wideAverages[i] += wideModels[i] * 0;
-    }
   }
 
   /** Returns a hash of elements at both ends of a tensor's storage and between. */
@@ -124,32 +204,24 @@ final class HostKernel {
     for (long part = 0; part <= parts; part++) {
       long offset =
           parts == 0 ? 0 : (extent - 1) / parts * part + (extent - 1) % parts * part / parts;
-      long bits = Elements.bits(memory.segmentAt(offset), spec.type(), memory.indexAt(offset));
-      hash = 31 * hash + bits;
+      hash = 31 * hash + Elements.bits(memory, spec.type(), offset);
     }
     return hash;
   }
 
-  private static void walk(HostMemory left, HostMemory right, LoopNest nest, Step step) {
+  private static void walk(HostMemory[] lefts, HostMemory right, LoopNest nest, Step step) {
     nest.forEachRun(
         (leftOffset, rightOffset, elements, leftStride, rightStride) -> {
           long done = 0;
           while (done < elements) {
             long atLeft = leftOffset + done * leftStride;
             long atRight = rightOffset + done * rightStride;
-            long fit =
-                Math.min(
-                    fitting(left.remainingAt(atLeft), leftStride),
-                    fitting(right.remainingAt(atRight), rightStride));
+            long fit = fitting(right.remainingAt(atRight), rightStride);
+            for (HostMemory left : lefts) {
+              fit = Math.min(fit, fitting(left.remainingAt(atLeft), leftStride));
+            }
             int n = (int) Math.min(Math.min(BLOCK, elements - done), fit);
-            step.run(
-                left.segmentAt(atLeft),
-                left.indexAt(atLeft),
-                stride(leftStride, n),
-                right.segmentAt(atRight),
-                right.indexAt(atRight),
-                stride(rightStride, n),
-                n);
+            step.run(atLeft, stride(leftStride, n), atRight, stride(rightStride, n), n);
             done += n;
           }
         });
@@ -162,50 +234,6 @@ final class HostKernel {
   /** A stride over several elements fits an int, as they lie in one buffer; for one it is moot. */
   private static int stride(long stride, int n) {
     return n == 1 ? 1 : (int) stride;
-  }
-
-  private Step averaging(
-      ElementType average, ElementType model, double decay, double weight, AveragingRule rule) {
-    if (average == ElementType.F64) {
-      return (left, leftIndex, leftStride, right, rightIndex, rightStride, n) -> {
-        Elements.loadDoubles(left, average, leftIndex, leftStride, wideAverages, n);
-        Elements.loadDoubles(right, model, rightIndex, rightStride, wideModels, n);
-        switch (rule) {
-          case LERP -> lerp(wideAverages, wideModels, n, weight);
-          case WEIGHTED_SUM -> weightedSum(wideAverages, wideModels, n, decay, weight);
-        }
-        Elements.storeDoubles(wideAverages, left, average, leftIndex, leftStride, n);
-      };
-    }
-    return (left, leftIndex, leftStride, right, rightIndex, rightStride, n) -> {
-      Elements.loadFloats(left, average, leftIndex, leftStride, averages, n);
-      Elements.loadFloats(right, model, rightIndex, rightStride, models, n);
-      if (rule == AveragingRule.LERP && average.isFloating()) {
-        lerp(averages, models, n, (float) weight);
-      } else if (average.isHalf()) {
-        roundedWeightedSum(averages, models, n, (float) decay, (float) weight, average);
-      } else {
-        weightedSum(averages, models, n, (float) decay, (float) weight);
-      }
-      Elements.storeFloats(averages, left, average, leftIndex, leftStride, n);
-    };
-  }
-
-  private Step copying(ElementType to, ElementType from) {
-    if (to == from) {
-      return (left, leftIndex, leftStride, right, rightIndex, rightStride, n) ->
-          Elements.copy(to, right, rightIndex, rightStride, left, leftIndex, leftStride, n);
-    }
-    if (to == ElementType.F64 || from == ElementType.F64) {
-      return (left, leftIndex, leftStride, right, rightIndex, rightStride, n) -> {
-        Elements.loadDoubles(right, from, rightIndex, rightStride, wideModels, n);
-        Elements.storeDoubles(wideModels, left, to, leftIndex, leftStride, n);
-      };
-    }
-    return (left, leftIndex, leftStride, right, rightIndex, rightStride, n) -> {
-      Elements.loadFloats(right, from, rightIndex, rightStride, models, n);
-      Elements.storeFloats(models, left, to, leftIndex, leftStride, n);
-    };
   }
 
   private static void lerp(float[] e, float[] m, int n, float weight) {

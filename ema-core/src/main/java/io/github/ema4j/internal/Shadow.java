@@ -63,6 +63,33 @@ public final class Shadow<T> {
     }
   }
 
+  /** Allocates several such shadows, or none. */
+  public static <T> List<Shadow<T>> allLike(
+      Tensors<T> originals, List<TensorSpec> wanted, int count) {
+    List<Shadow<T>> shadows = new ArrayList<>();
+    try {
+      for (int i = 0; i < count; i++) {
+        shadows.add(like(originals, wanted));
+      }
+      return shadows;
+    } catch (RuntimeException | Error e) {
+      shadows.forEach(Shadow::release);
+      throw e;
+    }
+  }
+
+  /** Returns a copy, with the types and on the devices that are wanted. */
+  public Shadow<T> copy(List<TensorSpec> wanted) {
+    Shadow<T> copy = like(tensors("average"), wanted);
+    try {
+      TensorPairs.copying(copy.tensors("copy of the average"), tensors("average")).copy();
+      return copy;
+    } catch (RuntimeException | Error e) {
+      copy.release();
+      throw e;
+    }
+  }
+
   /** Returns the tensors, in the order of the originals. */
   public ImmutableList<Entry<T>> entries() {
     return entries;

@@ -12,15 +12,16 @@ import io.github.ema4j.Treatment;
 import io.github.ema4j.internal.TiedStorage.Region;
 import io.github.ema4j.spi.HostMemory;
 import io.github.ema4j.spi.TensorBackend;
+import java.util.Collections;
 import java.util.List;
 import java.util.Optional;
-import java.util.function.BiConsumer;
 import java.util.function.Function;
 import java.util.stream.IntStream;
 
 /**
- * The plan of an operation: pairs of tensors, the left of which is written from the right. Made
- * once and kept until a state dict says that something moved.
+ * The plan of an operation: pairs of tensors, the left of which is written from the right. Several
+ * averages of one model make several lefts, all written in one pass over the right. Made once and
+ * kept until a state dict says that something moved.
  *
  * <p>Tied tensors are written once. All tensors are opened before one is written, so that one which
  * was closed meanwhile is found while nothing has changed.
@@ -30,23 +31,31 @@ import java.util.stream.IntStream;
  */
 public final class TensorPairs<L, R> {
 
-  /** Two tensors, with the loops over both and over the right one alone. */
+  /** Tensors that go together, with the loops over both sides and over the right one alone. */
   private record Pair<L, R>(
-      Entry<L> left, Entry<R> right, Treatment treatment, LoopNest nest, LoopNest rightNest) {
+      List<Entry<L>> lefts,
+      Entry<R> right,
+      Treatment treatment,
+      LoopNest nest,
+      LoopNest rightNest) {
 
-    static <L, R> Pair<L, R> of(Entry<L> left, Entry<R> right, Treatment treatment) {
-      ImmutableLongArray shape = left.spec().shape();
+    static <L, R> Pair<L, R> of(List<Entry<L>> lefts, Entry<R> right, Treatment treatment) {
+      TensorSpec left = lefts.get(0).spec();
+      checkArgument(
+          lefts.stream().allMatch(each -> each.spec().equals(left)),
+          "'%s' must look the same in all averages",
+          lefts.get(0).name());
       ImmutableLongArray strides = right.spec().strides();
       return new Pair<>(
-          left,
+          lefts,
           right,
           treatment,
-          LoopNest.over(shape, left.spec().strides(), strides),
-          LoopNest.over(shape, strides, strides));
+          LoopNest.over(left.shape(), left.strides(), strides),
+          LoopNest.over(left.shape(), strides, strides));
     }
 
     ElementType leftType() {
-      return left.spec().type();
+      return lefts.get(0).spec().type();
     }
 
     ElementType rightType() {
@@ -120,13 +129,13 @@ public final class TensorPairs<L, R> {
     }
   }
 
-  private final Tensors<L> left;
+  private final List<Tensors<L>> lefts;
   private final Tensors<R> right;
   private final List<Pair<L, R>> pairs;
   private final HostKernel kernel = new HostKernel();
 
-  private TensorPairs(Tensors<L> left, Tensors<R> right, List<Pair<L, R>> pairs) {
-    this.left = left;
+  private TensorPairs(List<Tensors<L>> lefts, Tensors<R> right, List<Pair<L, R>> pairs) {
+    this.lefts = lefts;
     this.right = right;
     this.pairs = pairs;
   }
@@ -141,27 +150,45 @@ public final class TensorPairs<L, R> {
    */
   public static <L, R> TensorPairs<L, R> of(
       Tensors<L> left, Tensors<R> right, List<Treatment> treatments) {
+    return of(List.of(left), right, treatments);
+  }
+
+  /**
+   * Pairs the tensors of several averages by position with those that they are written from.
+   *
+   * @param lefts at least one; what is at one position looks the same in all, and is tied alike
+   * @param treatments what {@link Opened#average} and {@link Opened#apply} do with each pair
+   * @throws IllegalArgumentException as {@link #of(Tensors, Tensors, List)}
+   * @throws IllegalStateException if a tensor is closed or released
+   */
+  public static <L, R> TensorPairs<L, R> of(
+      List<Tensors<L>> lefts, Tensors<R> right, List<Treatment> treatments) {
+    Tensors<L> left = lefts.get(0);
     int[] leftTies = left.ties();
     int[] rightTies = right.ties();
     ImmutableList.Builder<Pair<L, R>> pairs = ImmutableList.builder();
     for (int i = 0; i < leftTies.length; i++) {
-      Entry<L> to = left.entries.get(i);
-      Entry<R> from = right.entries.get(i);
+      int position = i;
       int tied = leftTies[i];
       if (tied == i) {
-        pairs.add(Pair.of(to, from, treatments.get(i)));
+        List<Entry<L>> to = lefts.stream().map(each -> each.entries.get(position)).toList();
+        pairs.add(Pair.of(to, right.entries.get(i), treatments.get(i)));
       } else {
-        String first = left.entries.get(tied).name();
         checkArgument(
             rightTies[i] == rightTies[tied],
             "'%s' and '%s' are tied in the %s but not in the %s; tie them alike",
-            first,
-            to.name(),
+            left.entries.get(tied).name(),
+            left.entries.get(i).name(),
             left.owner,
             right.owner);
       }
     }
-    return new TensorPairs<>(left, right, pairs.build());
+    return new TensorPairs<>(lefts, right, pairs.build());
+  }
+
+  /** Pairs tensors by position, for copying all of them. */
+  public static <L, R> TensorPairs<L, R> copying(Tensors<L> to, Tensors<R> from) {
+    return of(to, from, Collections.nCopies(to.entries.size(), Treatment.COPY));
   }
 
   /**
@@ -198,13 +225,15 @@ public final class TensorPairs<L, R> {
    * @throws IllegalArgumentException if one has less memory than it had
    */
   public Opened open() {
-    HostMemory[] lefts = new HostMemory[pairs.size()];
-    HostMemory[] rights = new HostMemory[pairs.size()];
-    for (int i = 0; i < lefts.length; i++) {
-      lefts[i] = left.memory(pairs.get(i).left);
-      rights[i] = right.memory(pairs.get(i).right);
+    HostMemory[][] leftMemories = new HostMemory[pairs.size()][lefts.size()];
+    HostMemory[] rightMemories = new HostMemory[pairs.size()];
+    for (int i = 0; i < rightMemories.length; i++) {
+      for (int k = 0; k < lefts.size(); k++) {
+        leftMemories[i][k] = lefts.get(k).memory(pairs.get(i).lefts.get(k));
+      }
+      rightMemories[i] = right.memory(pairs.get(i).right);
     }
-    return new Opened(lefts, rights);
+    return new Opened(leftMemories, rightMemories);
   }
 
   /** Copies right over left. */
@@ -212,22 +241,32 @@ public final class TensorPairs<L, R> {
     open().copy();
   }
 
+  /** Takes the two tensors of a pair. */
+  public interface PairConsumer<L, R> {
+    /**
+     * Does something with them.
+     *
+     * @param index which of several lefts it is
+     */
+    void accept(int index, L left, R right);
+  }
+
   /** Tensors that can be read and written now; used at once and not kept. */
   public final class Opened {
-    private final HostMemory[] lefts;
-    private final HostMemory[] rights;
+    private final HostMemory[][] leftMemories;
+    private final HostMemory[] rightMemories;
 
-    private Opened(HostMemory[] lefts, HostMemory[] rights) {
-      this.lefts = lefts;
-      this.rights = rights;
+    private Opened(HostMemory[][] leftMemories, HostMemory[] rightMemories) {
+      this.leftMemories = leftMemories;
+      this.rightMemories = rightMemories;
     }
 
     /** Returns the name of the first entry on the right that has NaN or infinity, if one has. */
     public Optional<String> nonFiniteEntry() {
-      for (int i = 0; i < rights.length; i++) {
+      for (int i = 0; i < rightMemories.length; i++) {
         Entry<R> entry = pairs.get(i).right;
         ElementType type = entry.spec().type();
-        if (type.isFloating() && !kernel.isFinite(rights[i], type, pairs.get(i).rightNest)) {
+        if (type.isFloating() && !kernel.isFinite(rightMemories[i], type, pairs.get(i).rightNest)) {
           return Optional.of(entry.name());
         }
       }
@@ -240,21 +279,31 @@ public final class TensorPairs<L, R> {
      */
     public long fingerprint() {
       long hash = 1;
-      for (int i = 0; i < rights.length; i++) {
+      for (int i = 0; i < rightMemories.length; i++) {
         if (pairs.get(i).treatment == Treatment.AVERAGE) {
-          hash = 31 * hash + kernel.fingerprint(rights[i], pairs.get(i).right.spec());
+          hash = 31 * hash + kernel.fingerprint(rightMemories[i], pairs.get(i).right.spec());
         }
       }
       return hash;
     }
 
-    /** Averages right into left; copies the pairs that are to be copied. */
-    public void average(double decay, AveragingRule rule) {
-      for (int i = 0; i < lefts.length; i++) {
+    /**
+     * Averages right into the lefts; copies the pairs that are to be copied.
+     *
+     * @param decays one for each of the lefts
+     */
+    public void average(double[] decays, AveragingRule rule) {
+      for (int i = 0; i < rightMemories.length; i++) {
         Pair<L, R> pair = pairs.get(i);
         if (pair.treatment == Treatment.AVERAGE) {
           kernel.average(
-              lefts[i], pair.leftType(), rights[i], pair.rightType(), pair.nest, decay, rule);
+              leftMemories[i],
+              pair.leftType(),
+              rightMemories[i],
+              pair.rightType(),
+              pair.nest,
+              decays,
+              rule);
         } else {
           copy(i);
         }
@@ -265,16 +314,18 @@ public final class TensorPairs<L, R> {
      * Moves all of left towards right by a weight, by the formula of {@link AveragingRule#LERP}.
      */
     public void moveTowards(double weight) {
-      for (int i = 0; i < lefts.length; i++) {
+      for (int i = 0; i < rightMemories.length; i++) {
         Pair<L, R> pair = pairs.get(i);
-        kernel.moveTowards(
-            lefts[i], pair.leftType(), rights[i], pair.rightType(), pair.nest, weight);
+        for (HostMemory left : leftMemories[i]) {
+          kernel.moveTowards(
+              left, pair.leftType(), rightMemories[i], pair.rightType(), pair.nest, weight);
+        }
       }
     }
 
-    /** Copies right over left. */
+    /** Copies right over the lefts. */
     public void copy() {
-      for (int i = 0; i < lefts.length; i++) {
+      for (int i = 0; i < rightMemories.length; i++) {
         copy(i);
       }
     }
@@ -283,11 +334,13 @@ public final class TensorPairs<L, R> {
      * Calls a function with the tensors of each pair that is to be averaged and copies the others.
      * What has been written when it fails stays written.
      */
-    public void apply(BiConsumer<L, R> function) {
-      for (int i = 0; i < lefts.length; i++) {
+    public void apply(PairConsumer<L, R> function) {
+      for (int i = 0; i < rightMemories.length; i++) {
         Pair<L, R> pair = pairs.get(i);
         if (pair.treatment == Treatment.AVERAGE) {
-          function.accept(pair.left.tensor(), pair.right.tensor());
+          for (int k = 0; k < pair.lefts.size(); k++) {
+            function.accept(k, pair.lefts.get(k).tensor(), pair.right.tensor());
+          }
         } else {
           copy(i);
         }
@@ -296,7 +349,9 @@ public final class TensorPairs<L, R> {
 
     private void copy(int i) {
       Pair<L, R> pair = pairs.get(i);
-      kernel.copy(lefts[i], pair.leftType(), rights[i], pair.rightType(), pair.nest);
+      for (HostMemory left : leftMemories[i]) {
+        kernel.copy(left, pair.leftType(), rightMemories[i], pair.rightType(), pair.nest);
+      }
     }
   }
 }

@@ -24,7 +24,6 @@ import io.github.ema4j.internal.TensorPairs.Tensors;
 import io.github.ema4j.schedule.PowerFunction;
 import io.github.ema4j.spi.TensorBackend;
 import java.util.ArrayList;
-import java.util.Collections;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -241,10 +240,9 @@ public final class Snapshots implements AutoCloseable {
     List<Entry<T>> sources = first ? kept : inOrderOfLayout(kept);
     List<ArrayTensor> tensors = ARRAYS.allocate(wanted.specs);
     try {
-      TensorPairs.of(
+      TensorPairs.copying(
               new Tensors<>("snapshot", ARRAYS, wanted.entries(tensors)),
-              new Tensors<>("state", state.backend(), sources),
-              Collections.nCopies(sources.size(), Treatment.COPY))
+              new Tensors<>("state", state.backend(), sources))
           .copy();
     } catch (RuntimeException | Error e) {
       ARRAYS.release(tensors);

@@ -154,12 +154,12 @@ class KernelArithmeticTest {
     HostKernel kernel = new HostKernel();
     for (int i = 0; i < 10 / (1 - decay); i++) {
       kernel.average(
-          HostMemory.of(average),
+          new HostMemory[] {HostMemory.of(average)},
           ElementType.F32,
           models,
           ElementType.F32,
           flat(constants.length),
-          decay,
+          new double[] {decay},
           AveragingRule.WEIGHTED_SUM);
     }
     double[] drifted = read(ElementType.F32, average);

@@ -126,12 +126,12 @@ final class KernelFixture {
     Buffer average = buffer(averageType, averages);
     new HostKernel()
         .average(
-            HostMemory.of(average),
+            new HostMemory[] {HostMemory.of(average)},
             averageType,
             HostMemory.of(buffer(modelType, models)),
             modelType,
             flat(averages.length),
-            decay,
+            new double[] {decay},
             rule);
     return read(averageType, average);
   }

@@ -100,13 +100,13 @@ class KernelLayoutTest {
     Buffer average = buffer(type, averages);
     new HostKernel()
         .average(
-            HostMemory.of(average),
+            new HostMemory[] {HostMemory.of(average)},
             type,
             HostMemory.of(buffer(type, models)),
             type,
             LoopNest.over(
                 ImmutableLongArray.of(n), ImmutableLongArray.of(2), ImmutableLongArray.of(3)),
-            0,
+            new double[] {0},
             AveragingRule.LERP);
     for (int i = 0; i < n; i++) {
       assertThat(get(type, average, 2 * i)).isEqualTo(models[3 * i]);
@@ -147,12 +147,12 @@ class KernelLayoutTest {
     }
     new HostKernel()
         .average(
-            averages.memory(),
+            new HostMemory[] {averages.memory()},
             left.type(),
             models.memory(),
             right.type(),
             LoopNest.over(left.shape(), left.strides(), right.strides()),
-            0.75,
+            new double[] {0.75},
             AveragingRule.LERP);
     assertThat(averages.all()).as(context).isEqualTo(expected);
     assertThat(models.all()).as(context).isEqualTo(modelsBefore);

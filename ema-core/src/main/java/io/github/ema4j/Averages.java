@@ -1,0 +1,465 @@
+package io.github.ema4j;
+
+import static com.google.common.base.Preconditions.checkArgument;
+import static com.google.common.base.Preconditions.checkState;
+import static com.google.common.collect.ImmutableList.toImmutableList;
+import static java.util.Objects.requireNonNull;
+
+import com.google.common.collect.ImmutableList;
+import io.github.ema4j.EmaStrategy.Pairing;
+import io.github.ema4j.StateDict.Entry;
+import io.github.ema4j.internal.EntryMatcher;
+import io.github.ema4j.internal.EntryMatcher.Leeway;
+import io.github.ema4j.internal.Shadow;
+import io.github.ema4j.internal.Slot;
+import io.github.ema4j.internal.TensorPairs;
+import io.github.ema4j.internal.TensorPairs.Tensors;
+import io.github.ema4j.spi.ModelAdapter;
+import io.github.ema4j.spi.TensorBackend;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.Set;
+import java.util.function.Predicate;
+import java.util.function.Supplier;
+import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The engine: averages of one model that are updated together, kept in shadow tensors beside it.
+ *
+ * <p>Slots are the entries of the model that the averages started from; each that is not skipped
+ * has a tensor in every {@link Member}'s shadow. A {@link ModelBinding} pairs one model with the
+ * slots and is kept until something moves.
+ */
+final class Averages<M, T> {
+  private static final Logger LOG = LoggerFactory.getLogger(ModelEma.class);
+
+  private final ModelAdapter<M, T> adapter;
+  private final TensorBackend<T> backend;
+  private final EmaConfig config;
+  private final @Nullable Supplier<M> moduleSupplier;
+  private final ImmutableList<Slot> slots;
+  private final ImmutableList<Member<M, T>> members;
+  private final UpdateWarnings warnings;
+  private final CallGate gate = new CallGate();
+
+  private M model;
+  private boolean deviceNamed;
+  private @Nullable ModelBinding<M, T> trained;
+  private @Nullable Shadow<T> backup;
+
+  private Averages(
+      ModelAdapter<M, T> adapter,
+      EmaConfig config,
+      @Nullable Supplier<M> moduleSupplier,
+      ImmutableList<Slot> slots,
+      List<Shadow<T>> shadows,
+      List<DecaySchedule> schedules,
+      M model) {
+    this.adapter = adapter;
+    this.backend = adapter.backend();
+    this.config = config;
+    this.moduleSupplier = moduleSupplier;
+    this.slots = slots;
+    this.model = model;
+    deviceNamed = config.device().isPresent();
+    warnings =
+        new UpdateWarnings(config.rule(), config.canary(), averagedTypes(slots, shadows.get(0)));
+    ImmutableList.Builder<Member<M, T>> made = ImmutableList.builder();
+    for (int i = 0; i < schedules.size(); i++) {
+      UpdateClock clock = new UpdateClock(config.timing(), schedules.get(i));
+      made.add(new Member<>(this, i, clock, shadows.get(i)));
+    }
+    members = made.build();
+  }
+
+  /**
+   * Starts an average for each schedule, as copies of a model.
+   *
+   * @param config everything but the schedules
+   * @param moduleCopy what {@link Average#module} of the first average is to use
+   */
+  static <M, T> Averages<M, T> start(
+      ModelAdapter<M, T> adapter,
+      EmaConfig config,
+      List<DecaySchedule> schedules,
+      @Nullable Supplier<M> moduleSupplier,
+      @Nullable M moduleCopy,
+      M model) {
+    ImmutableList<Slot> slots;
+    List<Shadow<T>> shadows;
+    try (StateDict<T> dict = adapter.stateDict(model)) {
+      checkArgument(!dict.entries().isEmpty(), "the model has no entries to average");
+      slots = dict.entries().stream().map(entry -> slot(entry, config)).collect(toImmutableList());
+      checkPatternsMatch(config.policy(), slots);
+      checkArgument(
+          slots.stream().anyMatch(Slot::isKept),
+          "the policy %s skips every entry of the model",
+          config.policy());
+      Tensors<T> kept =
+          new Tensors<>(
+              "model", adapter.backend(), Slot.select(slots, dict.entries(), Slot::isKept));
+      List<TensorSpec> specs =
+          slots.stream().filter(Slot::isKept).map(slot -> shadowSpec(slot, config)).toList();
+      shadows = Shadow.allLike(kept, specs, schedules.size());
+    }
+    Averages<M, T> averages =
+        new Averages<>(adapter, config, moduleSupplier, slots, shadows, schedules, model);
+    try {
+      averages.copyFrom(model);
+      if (moduleCopy != null) {
+        averages.members.get(0).useModule(moduleCopy);
+      }
+    } catch (RuntimeException | Error e) {
+      averages.close();
+      throw e;
+    }
+    LOG.info("Averaging {} entries on '{}': {}", slots.size(), averages.backend.name(), config);
+    return averages;
+  }
+
+  private static Slot slot(Entry<?> entry, EmaConfig config) {
+    Treatment treatment =
+        config.policy().treatment(entry.name(), entry.role(), entry.spec().type());
+    return new Slot(entry.name(), entry.spec(), treatment);
+  }
+
+  private static void checkPatternsMatch(EntryPolicy policy, List<Slot> slots) {
+    for (EntryPolicy.PatternRule rule : policy.patterns()) {
+      checkArgument(
+          slots.stream().anyMatch(slot -> rule.pattern().matches(slot.name())),
+          "the policy's %s matches none of the model's %s entries, whose names are like '%s'; correct"
+              + " or remove it",
+          rule.pattern(),
+          slots.size(),
+          slots.get(0).name());
+    }
+  }
+
+  private static TensorSpec shadowSpec(Slot slot, EmaConfig config) {
+    TensorSpec spec = slot.modelSpec();
+    ElementType type =
+        slot.treatment() == Treatment.AVERAGE ? config.shadowType().of(spec.type()) : spec.type();
+    return spec.withType(type).withDevice(config.device().orElse(spec.device()));
+  }
+
+  /** Returns the types in which floating-point entries are averaged. */
+  private static Set<ElementType> averagedTypes(List<Slot> slots, Shadow<?> shadow) {
+    List<Slot> kept = slots.stream().filter(Slot::isKept).toList();
+    Predicate<Slot> averaged = slot -> slot.treatment() == Treatment.AVERAGE;
+    return Slot.select(kept, shadow.specs(), averaged).stream()
+        .map(TensorSpec::type)
+        .filter(ElementType::isFloating)
+        .collect(Collectors.toUnmodifiableSet());
+  }
+
+  ImmutableList<Member<M, T>> members() {
+    return members;
+  }
+
+  ModelAdapter<M, T> adapter() {
+    return adapter;
+  }
+
+  TensorBackend<T> backend() {
+    return backend;
+  }
+
+  ImmutableList<Slot> slots() {
+    return slots;
+  }
+
+  CallGate gate() {
+    return gate;
+  }
+
+  /** Returns the model that was seen last. */
+  M model() {
+    return model;
+  }
+
+  @Nullable Supplier<M> moduleSupplier() {
+    return moduleSupplier;
+  }
+
+  /** What moves the averages to where an update leaves them. */
+  private interface Move<L> {
+    /**
+     * Writes the averages.
+     *
+     * @param decays of this update, for each member
+     */
+    void run(TensorPairs<L, L>.Opened tensors, double[] decays);
+  }
+
+  void update(M newModel) {
+    checkState(
+        config.timing().clock() == Clock.STEPS,
+        "the clock counts samples; call update(model, samples)");
+    update(newModel, 1);
+  }
+
+  void update(M newModel, long elapsed) {
+    checkArgument(elapsed >= 1, "elapsed must be at least 1, but was %s", elapsed);
+    gate.exclusively(
+        "update the average",
+        () ->
+            update(newModel, elapsed, (tensors, decays) -> tensors.average(decays, config.rule())));
+  }
+
+  <R> void update(M newModel, Class<R> tensorType, UpdateRule<R> rule) {
+    checkArgument(
+        tensorType.isAssignableFrom(backend.tensorType()),
+        "the rule is for %s, but the tensors of backend '%s' are %s",
+        tensorType.getName(),
+        backend.name(),
+        backend.tensorType().getName());
+    requireNonNull(rule, "rule");
+    checkState(
+        config.timing().clock() == Clock.STEPS,
+        "the clock counts samples, but an update with a rule takes one step");
+    @SuppressWarnings("unchecked") // a rule for R takes any T, as T is an R
+    UpdateRule<T> checked = (UpdateRule<T>) rule;
+    gate.exclusively(
+        "update the average",
+        () -> update(newModel, 1, (tensors, decays) -> applyOrUndo(checked, tensors, decays)));
+  }
+
+  private void update(M newModel, long elapsed, Move<T> move) {
+    checkNotOwnModule(newModel);
+    List<Progress> called =
+        members.stream().map(member -> member.clock().called(member.progress(), elapsed)).toList();
+    if (!members.get(0).clock().isDue(called.get(0))) { // members differ in their decays alone
+      note(called);
+      return;
+    }
+    List<Progress> updated = new ArrayList<>();
+    for (int i = 0; i < called.size(); i++) {
+      updated.add(members.get(i).clock().updated(called.get(i)));
+    }
+    TensorPairs<T, T>.Opened tensors = bind(newModel).intoAverages().open();
+    if (isToBeSkipped(tensors)) {
+      note(called.stream().map(Progress::withSkipped).toList());
+      return;
+    }
+    double[] decays = updated.stream().mapToDouble(Progress::decay).toArray();
+    move.run(tensors, decays);
+    warnings.updated(tensors::fingerprint, decays);
+    model = newModel;
+    note(updated);
+  }
+
+  private void note(List<Progress> progress) {
+    for (int i = 0; i < progress.size(); i++) {
+      members.get(i).note(progress.get(i));
+    }
+  }
+
+  /**
+   * Looks for values that are not finite.
+   *
+   * @throws IllegalStateException if there are some and the guard says to fail, naming the entry
+   */
+  private boolean isToBeSkipped(TensorPairs<T, T>.Opened tensors) {
+    if (config.guard() == NonFiniteGuard.ACCEPT) {
+      return false;
+    }
+    Optional<String> entry = tensors.nonFiniteEntry();
+    if (entry.isPresent() && config.guard() == NonFiniteGuard.SKIP) {
+      LOG.warn("Skipped an update: '{}' of the model has NaN or infinity", entry.get());
+      return true;
+    }
+    entry.ifPresent(Averages::failNonFinite);
+    return false;
+  }
+
+  private static void failNonFinite(String entry) {
+    throw new IllegalStateException(
+        "'"
+            + entry
+            + "' of the model has NaN or infinity, so the average was left as it was; go back to"
+            + " finite weights, or set the guard to SKIP or ACCEPT");
+  }
+
+  private void applyOrUndo(UpdateRule<T> rule, TensorPairs<T, T>.Opened tensors, double[] decays) {
+    List<TensorPairs<T, T>> undo = members.stream().map(Member::keptForUndo).toList();
+    try {
+      backend.withoutGradient(
+          () ->
+              tensors.apply((member, average, from) -> rule.apply(average, from, decays[member])));
+    } catch (RuntimeException | Error e) {
+      undo.forEach(each -> undo(each, e));
+      throw e;
+    }
+  }
+
+  /** Puts back what was there before a failure, which stays the one to be told. */
+  static void undo(TensorPairs<?, ?> undo, Throwable failure) {
+    try {
+      undo.copy();
+    } catch (RuntimeException | Error e) {
+      failure.addSuppressed(e);
+    }
+  }
+
+  void set(M newModel) {
+    gate.exclusively(
+        "set the average",
+        () -> {
+          copyFrom(newModel);
+          members.forEach(member -> member.note(member.progress().restarted()));
+        });
+  }
+
+  private void checkNotOwnModule(M newModel) {
+    checkArgument(
+        members.stream().noneMatch(member -> member.hasModule(newModel)),
+        "the model is the average's own module; pass the model that is trained");
+  }
+
+  /** Makes the averages copies of a model, which must be finite unless the guard accepts all. */
+  private void copyFrom(M newModel) {
+    checkNotOwnModule(newModel);
+    TensorPairs<T, T>.Opened tensors = bind(newModel).intoAverages().open();
+    if (config.guard() != NonFiniteGuard.ACCEPT) {
+      tensors.nonFiniteEntry().ifPresent(Averages::failNonFinite);
+    }
+    tensors.copy();
+    warnings.started(tensors::fingerprint);
+    model = newModel;
+  }
+
+  void load(Member<M, T> member, StateDict<?> state, Progress progress) {
+    requireNonNull(progress, "progress");
+    gate.exclusively("load the average", () -> loadInto(member, state, progress));
+  }
+
+  private <S> void loadInto(Member<M, T> member, StateDict<S> state, Progress progress) {
+    state.refresh();
+    List<Slot> present =
+        state.entries().size() == slots.size()
+            ? slots
+            : slots.stream().filter(Slot::isKept).toList();
+    List<Entry<S>> matched =
+        EntryMatcher.match(
+            config.strategy().pairing(), Leeway.TYPE_AND_DEVICE, present, state.entries(), "state");
+    Tensors<S> kept =
+        new Tensors<>("state", state.backend(), Slot.select(present, matched, Slot::isKept));
+    Tensors<T> average = member.shadow().tensors("average");
+    if (!average.areTheSameAs(kept)) {
+      TensorPairs.checkApart(average, kept);
+      TensorPairs.copying(average, kept).copy();
+    }
+    member.note(progress);
+  }
+
+  void to(Device device) {
+    gate.exclusively("move the average", () -> moveTo(device));
+  }
+
+  private void moveTo(Device device) {
+    List<TensorSpec> specs = members.get(0).shadow().specs();
+    if (specs.stream().anyMatch(spec -> !spec.device().equals(device))) {
+      List<TensorSpec> wanted = specs.stream().map(spec -> spec.withDevice(device)).toList();
+      List<Shadow<T>> moved = new ArrayList<>();
+      try {
+        members.forEach(member -> moved.add(member.shadow().copy(wanted)));
+      } catch (RuntimeException | Error e) {
+        moved.forEach(Shadow::release);
+        throw e;
+      }
+      for (int i = 0; i < moved.size(); i++) {
+        members.get(i).moveTo(moved.get(i));
+      }
+    }
+    deviceNamed = true;
+  }
+
+  /** Returns memory like a model's, in which its weights are kept during a swap. */
+  Shadow<T> backupFor(ModelBinding<M, T> binding) {
+    if (backup != null && !backup.isLike(binding.kept())) {
+      backup.release();
+      backup = null;
+    }
+    if (backup == null) {
+      backup =
+          Shadow.like(binding.kept(), binding.kept().entries().stream().map(Entry::spec).toList());
+    }
+    return backup;
+  }
+
+  /** Returns the pairing with a model, anew where the model is another or has moved. */
+  ModelBinding<M, T> bind(M newModel) {
+    requireNonNull(newModel, "model");
+    Leeway leeway = Leeway.of(config.shadowType().isNamed(), deviceNamed);
+    List<Shadow<T>> shadows = members.stream().map(Member::shadow).toList();
+    ModelBinding<M, T> bound;
+    if (trained != null && trained.model() == newModel) {
+      bound = current(trained, leeway, "model", shadows);
+    } else {
+      bound = binding(newModel, leeway, "model", shadows);
+      if (trained != null) {
+        trained.close();
+      }
+    }
+    trained = bound;
+    return bound;
+  }
+
+  /** Returns a binding as it is, or made anew where the model or a shadow moved. */
+  ModelBinding<M, T> current(
+      ModelBinding<M, T> binding, Leeway leeway, String owner, List<Shadow<T>> shadows) {
+    if (binding.isCurrent(shadows)) {
+      return binding;
+    }
+    ModelBinding<M, T> fresh = binding(binding.model(), leeway, owner, shadows);
+    binding.close();
+    return fresh;
+  }
+
+  ModelBinding<M, T> binding(M bound, Leeway leeway, String owner, List<Shadow<T>> shadows) {
+    Pairing pairing = config.strategy().pairing();
+    return new ModelBinding<>(adapter, bound, owner, pairing, leeway, slots, shadows);
+  }
+
+  void close() {
+    gate.whileInUse("close the average", this::free);
+  }
+
+  private @Nullable Void free() {
+    if (gate.close()) {
+      List<Runnable> steps = new ArrayList<>();
+      members.forEach(member -> member.collectFreeing(steps));
+      if (backup != null) {
+        steps.add(backup::release);
+      }
+      if (trained != null) {
+        steps.add(trained::close);
+      }
+      runAll(steps);
+    }
+    return null;
+  }
+
+  /** Runs all steps, even if some fail, and then throws the first failure. */
+  private static void runAll(List<Runnable> steps) {
+    @Nullable RuntimeException failure = null;
+    for (Runnable step : steps) {
+      try {
+        step.run();
+      } catch (RuntimeException e) {
+        if (failure == null) {
+          failure = e;
+        } else {
+          failure.addSuppressed(e);
+        }
+      }
+    }
+    if (failure != null) {
+      throw failure;
+    }
+  }
+}
