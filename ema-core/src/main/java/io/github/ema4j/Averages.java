@@ -332,9 +332,9 @@ final class Averages<M, T> {
     model = newModel;
   }
 
-  void load(Member<M, T> member, StateDict<?> state, Progress progress) {
+  void load(int member, StateDict<?> state, Progress progress) {
     requireNonNull(progress, "progress");
-    gate.exclusively("load the average", () -> loadInto(member, state, progress));
+    gate.exclusively("load the average", () -> loadInto(members.get(member), state, progress));
   }
 
   private <S> void loadInto(Member<M, T> member, StateDict<S> state, Progress progress) {

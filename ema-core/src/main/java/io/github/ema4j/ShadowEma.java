@@ -47,12 +47,12 @@ record ShadowEma<M, T>(Averages<M, T> averages, Member<M, T> member) implements 
 
   @Override
   public void load(StateDict<?> state) {
-    averages.load(member, state, member.progress().restarted());
+    averages.load(0, state, member.progress().restarted());
   }
 
   @Override
   public void load(StateDict<?> state, Progress progress) {
-    averages.load(member, state, progress);
+    averages.load(0, state, progress);
   }
 
   @Override

@@ -5,6 +5,8 @@ import static com.google.common.base.Preconditions.checkState;
 import static java.util.Objects.requireNonNull;
 
 import com.google.common.collect.ImmutableList;
+import io.github.ema4j.Average;
+import io.github.ema4j.EmaBank;
 import io.github.ema4j.EmaConfig;
 import io.github.ema4j.ModelEma;
 import io.github.ema4j.StateDict;
@@ -41,17 +43,16 @@ import java.util.List;
 public final class PostHocEma<M> implements AutoCloseable {
   private final ImmutableList<PowerFunction> schedules;
   private final long interval;
-  private final ImmutableList<ModelEma<M>> averages;
+  private final EmaBank<M> bank;
+  private final ImmutableList<Average<M>> averages;
   private final Snapshots snapshots;
 
   private PostHocEma(
-      ImmutableList<PowerFunction> schedules,
-      long interval,
-      ImmutableList<ModelEma<M>> averages,
-      Snapshots snapshots) {
+      ImmutableList<PowerFunction> schedules, long interval, EmaBank<M> bank, Snapshots snapshots) {
     this.schedules = schedules;
     this.interval = interval;
-    this.averages = averages;
+    this.bank = bank;
+    averages = bank.averages().values().asList();
     this.snapshots = snapshots;
   }
 
@@ -76,15 +77,11 @@ public final class PostHocEma<M> implements AutoCloseable {
    *
    * @param elapsed how much time passed since the update before, in the clock's unit, at least 1
    * @throws IllegalArgumentException as {@link ModelEma#update(Object, long)}
-   * @throws IllegalStateException as {@link ModelEma#update(Object, long)}; also if an earlier
-   *     update failed after it had changed the first average
+   * @throws IllegalStateException as {@link ModelEma#update(Object, long)}
    */
   public void update(M model, long elapsed) {
     long before = time();
-    checkState(
-        averages.stream().allMatch(average -> average.progress().time() == before),
-        "an update failed half-way, so that the averages are out of step; start anew");
-    averages.forEach(average -> average.update(model, elapsed));
+    bank.update(model, elapsed);
     if (time() / interval > before / interval) {
       snapshot();
     }
@@ -140,7 +137,7 @@ public final class PostHocEma<M> implements AutoCloseable {
   /** Frees averages and snapshots. Does nothing when called again. */
   @Override
   public void close() {
-    averages.forEach(ModelEma::close);
+    bank.close();
     snapshots.close();
   }
 
@@ -216,20 +213,12 @@ public final class PostHocEma<M> implements AutoCloseable {
      */
     public PostHocEma<M> build(M model) {
       checkState(interval >= 1, "the time between snapshots must be set with snapshotEvery");
-      ImmutableList.Builder<ModelEma<M>> averages = ImmutableList.builder();
-      try {
-        for (PowerFunction schedule : schedules) {
-          EmaConfig each = config.withStrategy(config.strategy().scheduled(schedule));
-          averages.add(ModelEma.builder(adapter).config(each).build(model));
-        }
-      } catch (RuntimeException | Error e) {
-        averages.build().forEach(ModelEma::close);
-        throw e;
-      }
+      EmaBank.Builder<M> bank = EmaBank.builder(adapter).config(config);
+      schedules.forEach(schedule -> bank.average(schedule.toString(), schedule));
       return new PostHocEma<>(
           schedules,
           interval,
-          averages.build(),
+          bank.build(model),
           Snapshots.keepingLatest(snapshotLimit, config.policy()));
     }
   }
