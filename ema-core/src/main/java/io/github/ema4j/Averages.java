@@ -267,7 +267,7 @@ final class Averages<M, T> {
     if (config.guard() == NonFiniteGuard.ACCEPT) {
       return false;
     }
-    Optional<String> entry = tensors.nonFiniteEntry();
+    Optional<String> entry = tensors.nonFiniteEntry(true);
     if (entry.isPresent() && config.guard() == NonFiniteGuard.SKIP) {
       LOG.warn("Skipped an update: '{}' of the model has NaN or infinity", entry.get());
       return true;
@@ -325,7 +325,7 @@ final class Averages<M, T> {
     checkNotOwnModule(newModel);
     TensorPairs<T, T>.Opened tensors = bind(newModel).intoAverages().open();
     if (config.guard() != NonFiniteGuard.ACCEPT) {
-      tensors.nonFiniteEntry().ifPresent(Averages::failNonFinite);
+      tensors.nonFiniteEntry(true).ifPresent(Averages::failNonFinite);
     }
     tensors.copy();
     warnings.started(tensors::fingerprint);

@@ -112,12 +112,16 @@ final class Member<M, T> implements Average<M> {
     List<Slot> kept = averages.slots().stream().filter(Slot::isKept).toList();
     List<Entry<T>> own = Slot.select(kept, shadow.entries(), moves);
     List<Entry<T>> models = Slot.select(kept, binding.kept().entries(), moves);
-    TensorPairs.of(
+    TensorPairs<T, T> pairs =
+        TensorPairs.of(
             new Tensors<>("model", averages.backend(), models),
             new Tensors<>("average", averages.backend(), own),
-            Collections.nCopies(models.size(), Treatment.AVERAGE))
-        .open()
-        .moveTowards(factor);
+            Collections.nCopies(models.size(), Treatment.AVERAGE));
+    try {
+      pairs.open().moveTowards(factor);
+    } finally {
+      pairs.release();
+    }
   }
 
   @Override

@@ -75,8 +75,11 @@ final class ModelBinding<M, T> {
     return !stale;
   }
 
-  /** Frees what the view of the model holds. */
+  /** Frees what the view of the model and the plans hold. */
   void close() {
+    if (intoAverages != null) {
+      intoAverages.release();
+    }
     dict.close();
   }
 

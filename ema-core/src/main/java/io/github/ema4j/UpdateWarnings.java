@@ -1,8 +1,9 @@
 package io.github.ema4j;
 
 import java.util.EnumSet;
+import java.util.OptionalLong;
 import java.util.Set;
-import java.util.function.LongSupplier;
+import java.util.function.Supplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -16,7 +17,7 @@ final class UpdateWarnings {
   private final EnumSet<ElementType> stalled = EnumSet.noneOf(ElementType.class);
   private boolean gainWarned;
   private boolean canarySings;
-  private long lastFingerprint;
+  private OptionalLong lastFingerprint = OptionalLong.empty();
 
   /**
    * Starts watching an average.
@@ -31,16 +32,16 @@ final class UpdateWarnings {
   }
 
   /** Takes note of the model that the average is a copy of now. */
-  void started(LongSupplier fingerprint) {
+  void started(Supplier<OptionalLong> fingerprint) {
     if (canarySings) {
-      lastFingerprint = fingerprint.getAsLong();
+      lastFingerprint = fingerprint.get();
     }
   }
 
   /** Warns of what was amiss with an update, whose decays are given. */
-  void updated(LongSupplier fingerprint, double... decays) {
+  void updated(Supplier<OptionalLong> fingerprint, double... decays) {
     if (canarySings) {
-      modelSeen(fingerprint.getAsLong());
+      modelSeen(fingerprint.get());
     }
     for (double decay : decays) {
       shadowTypes.forEach(type -> warnOfStall(type, decay));
@@ -48,8 +49,8 @@ final class UpdateWarnings {
     }
   }
 
-  private void modelSeen(long fingerprint) {
-    if (fingerprint == lastFingerprint) {
+  private void modelSeen(OptionalLong fingerprint) {
+    if (fingerprint.isPresent() && fingerprint.equals(lastFingerprint)) {
       canarySings = false;
       LOG.warn(
           "The model has not moved since the average was last updated (or started): call update"

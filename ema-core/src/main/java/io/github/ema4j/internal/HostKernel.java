@@ -68,7 +68,8 @@ final class HostKernel {
         AveragingRule.LERP);
   }
 
-  private void average(
+  /** The same, with the weights of the models given too. */
+  void average(
       HostMemory[] lefts,
       ElementType leftType,
       HostMemory right,

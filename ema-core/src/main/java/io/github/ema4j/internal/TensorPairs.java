@@ -3,19 +3,22 @@ package io.github.ema4j.internal;
 import static com.google.common.base.Preconditions.checkArgument;
 
 import com.google.common.collect.ImmutableList;
-import com.google.common.primitives.ImmutableLongArray;
 import io.github.ema4j.AveragingRule;
 import io.github.ema4j.ElementType;
 import io.github.ema4j.StateDict.Entry;
 import io.github.ema4j.TensorSpec;
 import io.github.ema4j.Treatment;
 import io.github.ema4j.internal.TiedStorage.Region;
+import io.github.ema4j.spi.DeviceBackend;
 import io.github.ema4j.spi.HostMemory;
 import io.github.ema4j.spi.TensorBackend;
 import java.util.Collections;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalLong;
 import java.util.function.Function;
+import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 
 /**
@@ -30,38 +33,6 @@ import java.util.stream.IntStream;
  * @param <R> the tensor type that is read
  */
 public final class TensorPairs<L, R> {
-
-  /** Tensors that go together, with the loops over both sides and over the right one alone. */
-  private record Pair<L, R>(
-      List<Entry<L>> lefts,
-      Entry<R> right,
-      Treatment treatment,
-      LoopNest nest,
-      LoopNest rightNest) {
-
-    static <L, R> Pair<L, R> of(List<Entry<L>> lefts, Entry<R> right, Treatment treatment) {
-      TensorSpec left = lefts.get(0).spec();
-      checkArgument(
-          lefts.stream().allMatch(each -> each.spec().equals(left)),
-          "'%s' must look the same in all averages",
-          lefts.get(0).name());
-      ImmutableLongArray strides = right.spec().strides();
-      return new Pair<>(
-          lefts,
-          right,
-          treatment,
-          LoopNest.over(left.shape(), left.strides(), strides),
-          LoopNest.over(left.shape(), strides, strides));
-    }
-
-    ElementType leftType() {
-      return lefts.get(0).spec().type();
-    }
-
-    ElementType rightType() {
-      return right.spec().type();
-    }
-  }
 
   /**
    * The tensors of one side.
@@ -106,7 +77,23 @@ public final class TensorPairs<L, R> {
       return new Region(entry.name(), spec, open(entry, backend::storage));
     }
 
-    private HostMemory memory(Entry<T> entry) {
+    /**
+     * Tells whether core may open a tensor's memory; what may not be is the framework's to work on.
+     */
+    boolean isInHostMemory(Entry<T> entry) {
+      return !(backend instanceof DeviceBackend) || entry.spec().device().isCpu();
+    }
+
+    /**
+     * Checks that a tensor is live.
+     *
+     * @throws IllegalStateException if it is closed or released, naming it
+     */
+    void checkLive(Entry<T> entry) {
+      open(entry, backend::storage);
+    }
+
+    HostMemory memory(Entry<T> entry) {
       HostMemory memory = open(entry, backend::memory);
       checkArgument(
           memory.elements() >= entry.spec().extent(),
@@ -131,13 +118,22 @@ public final class TensorPairs<L, R> {
 
   private final List<Tensors<L>> lefts;
   private final Tensors<R> right;
-  private final List<Pair<L, R>> pairs;
+  private final List<TensorPair<L, R>> pairs;
+  private final DevicePairs<L, R> elsewhere;
   private final HostKernel kernel = new HostKernel();
 
-  private TensorPairs(List<Tensors<L>> lefts, Tensors<R> right, List<Pair<L, R>> pairs) {
+  private TensorPairs(List<Tensors<L>> lefts, Tensors<R> right, List<TensorPair<L, R>> all) {
     this.lefts = lefts;
     this.right = right;
-    this.pairs = pairs;
+    Map<Boolean, List<TensorPair<L, R>>> byHost =
+        all.stream()
+            .collect(
+                Collectors.partitioningBy(
+                    pair ->
+                        lefts.get(0).isInHostMemory(pair.lefts().get(0))
+                            && right.isInHostMemory(pair.right())));
+    pairs = byHost.getOrDefault(true, List.of());
+    elsewhere = new DevicePairs<>(lefts, right, byHost.getOrDefault(false, List.of()), kernel);
   }
 
   /**
@@ -166,13 +162,13 @@ public final class TensorPairs<L, R> {
     Tensors<L> left = lefts.get(0);
     int[] leftTies = left.ties();
     int[] rightTies = right.ties();
-    ImmutableList.Builder<Pair<L, R>> pairs = ImmutableList.builder();
+    ImmutableList.Builder<TensorPair<L, R>> pairs = ImmutableList.builder();
     for (int i = 0; i < leftTies.length; i++) {
       int position = i;
       int tied = leftTies[i];
       if (tied == i) {
         List<Entry<L>> to = lefts.stream().map(each -> each.entries.get(position)).toList();
-        pairs.add(Pair.of(to, right.entries.get(i), treatments.get(i)));
+        pairs.add(TensorPair.of(to, right.entries.get(i), treatments.get(i)));
       } else {
         checkArgument(
             rightTies[i] == rightTies[tied],
@@ -229,16 +225,22 @@ public final class TensorPairs<L, R> {
     HostMemory[] rightMemories = new HostMemory[pairs.size()];
     for (int i = 0; i < rightMemories.length; i++) {
       for (int k = 0; k < lefts.size(); k++) {
-        leftMemories[i][k] = lefts.get(k).memory(pairs.get(i).lefts.get(k));
+        leftMemories[i][k] = lefts.get(k).memory(pairs.get(i).lefts().get(k));
       }
-      rightMemories[i] = right.memory(pairs.get(i).right);
+      rightMemories[i] = right.memory(pairs.get(i).right());
     }
+    elsewhere.checkLive();
     return new Opened(leftMemories, rightMemories);
   }
 
   /** Copies right over left. */
   public void copy() {
     open().copy();
+  }
+
+  /** Frees what averaging across devices needed; the tensors stay their owners'. */
+  public void release() {
+    elsewhere.release();
   }
 
   /** Takes the two tensors of a pair. */
@@ -261,30 +263,37 @@ public final class TensorPairs<L, R> {
       this.rightMemories = rightMemories;
     }
 
-    /** Returns the name of the first entry on the right that has NaN or infinity, if one has. */
-    public Optional<String> nonFiniteEntry() {
+    /**
+     * Returns the name of an entry on the right that has NaN or infinity, if one has.
+     *
+     * @param everywhere whether to look outside host memory too, and wait for the device
+     */
+    public Optional<String> nonFiniteEntry(boolean everywhere) {
       for (int i = 0; i < rightMemories.length; i++) {
-        Entry<R> entry = pairs.get(i).right;
+        Entry<R> entry = pairs.get(i).right();
         ElementType type = entry.spec().type();
-        if (type.isFloating() && !kernel.isFinite(rightMemories[i], type, pairs.get(i).rightNest)) {
+        if (type.isFloating()
+            && !kernel.isFinite(rightMemories[i], type, pairs.get(i).rightNest())) {
           return Optional.of(entry.name());
         }
       }
-      return Optional.empty();
+      return everywhere ? elsewhere.nonFiniteEntry() : Optional.empty();
     }
 
     /**
      * Returns a hash of a few elements of each averaged tensor on the right: where it stays the
-     * same, the tensors have hardly moved.
+     * same, the tensors have hardly moved. There is none if none is in host memory.
      */
-    public long fingerprint() {
+    public OptionalLong fingerprint() {
+      boolean any = false;
       long hash = 1;
       for (int i = 0; i < rightMemories.length; i++) {
-        if (pairs.get(i).treatment == Treatment.AVERAGE) {
-          hash = 31 * hash + kernel.fingerprint(rightMemories[i], pairs.get(i).right.spec());
+        if (pairs.get(i).treatment() == Treatment.AVERAGE) {
+          hash = 31 * hash + kernel.fingerprint(rightMemories[i], pairs.get(i).right().spec());
+          any = true;
         }
       }
-      return hash;
+      return any ? OptionalLong.of(hash) : OptionalLong.empty();
     }
 
     /**
@@ -293,34 +302,39 @@ public final class TensorPairs<L, R> {
      * @param decays one for each of the lefts
      */
     public void average(double[] decays, AveragingRule rule) {
+      elsewhere.stage();
       for (int i = 0; i < rightMemories.length; i++) {
-        Pair<L, R> pair = pairs.get(i);
-        if (pair.treatment == Treatment.AVERAGE) {
+        TensorPair<L, R> pair = pairs.get(i);
+        if (pair.treatment() == Treatment.AVERAGE) {
           kernel.average(
               leftMemories[i],
               pair.leftType(),
               rightMemories[i],
               pair.rightType(),
-              pair.nest,
+              pair.nest(),
               decays,
               rule);
         } else {
           copy(i);
         }
       }
+      elsewhere.average(decays, rule);
+      elsewhere.copyOthers();
     }
 
     /**
      * Moves all of left towards right by a weight, by the formula of {@link AveragingRule#LERP}.
      */
     public void moveTowards(double weight) {
+      elsewhere.stage();
       for (int i = 0; i < rightMemories.length; i++) {
-        Pair<L, R> pair = pairs.get(i);
+        TensorPair<L, R> pair = pairs.get(i);
         for (HostMemory left : leftMemories[i]) {
           kernel.moveTowards(
-              left, pair.leftType(), rightMemories[i], pair.rightType(), pair.nest, weight);
+              left, pair.leftType(), rightMemories[i], pair.rightType(), pair.nest(), weight);
         }
       }
+      elsewhere.moveTowards(weight);
     }
 
     /** Copies right over the lefts. */
@@ -328,6 +342,7 @@ public final class TensorPairs<L, R> {
       for (int i = 0; i < rightMemories.length; i++) {
         copy(i);
       }
+      elsewhere.copy();
     }
 
     /**
@@ -336,21 +351,20 @@ public final class TensorPairs<L, R> {
      */
     public void apply(PairConsumer<L, R> function) {
       for (int i = 0; i < rightMemories.length; i++) {
-        Pair<L, R> pair = pairs.get(i);
-        if (pair.treatment == Treatment.AVERAGE) {
-          for (int k = 0; k < pair.lefts.size(); k++) {
-            function.accept(k, pair.lefts.get(k).tensor(), pair.right.tensor());
-          }
+        if (pairs.get(i).treatment() == Treatment.AVERAGE) {
+          pairs.get(i).apply(function);
         } else {
           copy(i);
         }
       }
+      elsewhere.apply(function);
+      elsewhere.copyOthers();
     }
 
     private void copy(int i) {
-      Pair<L, R> pair = pairs.get(i);
+      TensorPair<L, R> pair = pairs.get(i);
       for (HostMemory left : leftMemories[i]) {
-        kernel.copy(left, pair.leftType(), rightMemories[i], pair.rightType(), pair.nest);
+        kernel.copy(left, pair.leftType(), rightMemories[i], pair.rightType(), pair.nest());
       }
     }
   }

@@ -7,8 +7,10 @@ import java.util.List;
  * average them.
  *
  * <p>All work in place, without gradients, on the framework's current stream, and none but {@link
- * #isFinite} waits for the device. Lists pair by position; tensors of a pair have one shape. Pairs
- * in host memory alone never come here: core averages them itself.
+ * #isFinite} waits for the device, but for {@link #copy} from it to host memory. Lists pair by
+ * position; tensors of a pair have one shape. Pairs in host memory alone never come here: core
+ * averages them itself, and opens {@link #memory} of no other tensors. Results are those of the
+ * framework's arithmetic, which may round otherwise than core's.
  *
  * @param <T> the framework's tensor type
  */

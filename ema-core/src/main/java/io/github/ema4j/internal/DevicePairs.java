@@ -1,0 +1,320 @@
+package io.github.ema4j.internal;
+
+import static com.google.common.base.Verify.verify;
+
+import com.google.common.collect.ImmutableListMultimap;
+import com.google.common.collect.Multimaps;
+import io.github.ema4j.AveragingRule;
+import io.github.ema4j.Device;
+import io.github.ema4j.ElementType;
+import io.github.ema4j.StateDict.Entry;
+import io.github.ema4j.TensorSpec;
+import io.github.ema4j.Treatment;
+import io.github.ema4j.internal.TensorPairs.PairConsumer;
+import io.github.ema4j.internal.TensorPairs.Tensors;
+import io.github.ema4j.spi.DeviceBackend;
+import io.github.ema4j.spi.HostMemory;
+import io.github.ema4j.spi.TensorBackend;
+import java.util.List;
+import java.util.Optional;
+import java.util.stream.IntStream;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The pairs of which a tensor lies outside host memory. The framework's own operations work on
+ * them, a call for all that have the same types and devices; what differs in type or device from
+ * its average is copied to it first, into memory that stays until {@link #release}.
+ */
+final class DevicePairs<L, R> {
+  private final List<Tensors<L>> lefts;
+  private final Tensors<R> right;
+  private final List<TensorPair<L, R>> pairs;
+  private final HostKernel kernel;
+  private final List<TensorPair<L, R>> others;
+  private final List<Group<L, R>> groups;
+
+  /** What the tensors of a group have in common. */
+  private record Kind(
+      ElementType leftType, Device leftDevice, ElementType rightType, Device rightDevice) {
+
+    static Kind of(TensorPair<?, ?> pair) {
+      TensorSpec left = pair.lefts().get(0).spec();
+      TensorSpec right = pair.right().spec();
+      return new Kind(left.type(), left.device(), right.type(), right.device());
+    }
+
+    boolean isAlike() {
+      return leftType == rightType && leftDevice.equals(rightDevice);
+    }
+  }
+
+  /** Pairs that are averaged together. */
+  private static final class Group<L, R> {
+    final Kind kind;
+    final List<TensorPair<L, R>> pairs;
+    @Nullable List<L> staged;
+
+    Group(Kind kind, List<TensorPair<L, R>> pairs) {
+      this.kind = kind;
+      this.pairs = pairs;
+    }
+
+    /** Returns how a tensor is staged: as the host kernel reads it, or as its average lies. */
+    TensorSpec stagedSpec(TensorPair<L, R> pair) {
+      TensorSpec spec = pair.right().spec().withDevice(kind.leftDevice);
+      TensorSpec typed = kind.leftDevice.isCpu() ? spec : spec.withType(kind.leftType);
+      return typed.isDense() ? typed : typed.withRowMajorStrides();
+    }
+  }
+
+  DevicePairs(
+      List<Tensors<L>> lefts, Tensors<R> right, List<TensorPair<L, R>> pairs, HostKernel kernel) {
+    this.lefts = lefts;
+    this.right = right;
+    this.pairs = pairs;
+    this.kernel = kernel;
+    others = pairs.stream().filter(pair -> pair.treatment() != Treatment.AVERAGE).toList();
+    ImmutableListMultimap<Kind, TensorPair<L, R>> averaged =
+        Multimaps.index(
+            pairs.stream().filter(pair -> pair.treatment() == Treatment.AVERAGE).iterator(),
+            Kind::of);
+    groups = averaged.keySet().stream().map(kind -> new Group<>(kind, averaged.get(kind))).toList();
+  }
+
+  /**
+   * Checks that all tensors are live.
+   *
+   * @throws IllegalStateException if one is closed or released, naming it
+   */
+  void checkLive() {
+    for (TensorPair<L, R> pair : pairs) {
+      for (int k = 0; k < lefts.size(); k++) {
+        lefts.get(k).checkLive(pair.lefts().get(k));
+      }
+      right.checkLive(pair.right());
+    }
+  }
+
+  /** Returns the name of the first entry on the right that has NaN or infinity; waits for it. */
+  Optional<String> nonFiniteEntry() {
+    return pairs.stream()
+        .map(TensorPair::right)
+        .filter(entry -> entry.spec().type().isFloating() && !isFinite(entry))
+        .map(Entry::name)
+        .findFirst();
+  }
+
+  private boolean isFinite(Entry<R> entry) {
+    if (right.isInHostMemory(entry)) {
+      TensorSpec spec = entry.spec();
+      LoopNest nest = LoopNest.over(spec.shape(), spec.strides(), spec.strides());
+      return kernel.isFinite(right.memory(entry), spec.type(), nest);
+    }
+    return deviceBackend(right.backend()).isFinite(entry.tensor());
+  }
+
+  /** Averages what has been staged. */
+  void average(double[] decays, AveragingRule rule) {
+    average(
+        decays,
+        IntStream.range(0, decays.length).mapToDouble(k -> 1.0 - decays[k]).toArray(),
+        rule);
+  }
+
+  /** Moves the lefts towards what has been staged. */
+  void moveTowards(double weight) {
+    average(new double[] {1.0 - weight}, new double[] {weight}, AveragingRule.LERP);
+  }
+
+  private void average(double[] decays, double[] weights, AveragingRule rule) {
+    for (Group<L, R> group : groups) {
+      List<L> models = models(group);
+      if (group.kind.leftDevice.isCpu()) {
+        averageOnHost(group, models, decays, weights, rule);
+      } else {
+        averageOnDevice(group, models, decays, weights, rule);
+      }
+    }
+  }
+
+  private void averageOnHost(
+      Group<L, R> group, List<L> models, double[] decays, double[] weights, AveragingRule rule) {
+    TensorBackend<L> backend = lefts.get(0).backend();
+    for (int i = 0; i < models.size(); i++) {
+      TensorPair<L, R> pair = group.pairs.get(i);
+      HostMemory[] averages = new HostMemory[lefts.size()];
+      for (int k = 0; k < averages.length; k++) {
+        averages[k] = lefts.get(k).memory(pair.lefts().get(k));
+      }
+      TensorSpec spec = pair.lefts().get(0).spec();
+      TensorSpec staged = backend.describe(models.get(i));
+      kernel.average(
+          averages,
+          spec.type(),
+          backend.memory(models.get(i)),
+          staged.type(),
+          LoopNest.over(spec.shape(), spec.strides(), staged.strides()),
+          decays,
+          weights,
+          rule);
+    }
+  }
+
+  private void averageOnDevice(
+      Group<L, R> group, List<L> models, double[] decays, double[] weights, AveragingRule rule) {
+    DeviceBackend<L> backend = deviceBackend(lefts.get(0).backend());
+    boolean lerp = rule == AveragingRule.LERP && group.kind.leftType.isFloating();
+    for (int k = 0; k < lefts.size(); k++) {
+      List<L> averages = lefts(group.pairs, k);
+      if (lerp) {
+        backend.lerp(averages, models, weights[k]);
+      } else {
+        backend.weightedSum(averages, models, decays[k], weights[k]);
+      }
+    }
+  }
+
+  /**
+   * Copies to the averages' device what is not there, or has another type. The last thing that can
+   * fail for want of memory: no average has been written.
+   */
+  void stage() {
+    for (Group<L, R> group : groups) {
+      if (!group.kind.isAlike()) {
+        DeviceBackend<L> backend = deviceBackend(lefts.get(0).backend());
+        if (group.staged == null) {
+          group.staged = backend.allocate(group.pairs.stream().map(group::stagedSpec).toList());
+        }
+        backend.copy(group.staged, originals(group));
+      }
+    }
+  }
+
+  private List<L> models(Group<L, R> group) {
+    return group.staged == null ? originals(group) : group.staged;
+  }
+
+  @SuppressWarnings("unchecked") // one backend has one tensor type
+  private List<L> originals(Group<L, R> group) {
+    verify(isOneBackend(), "averages and models are of one backend");
+    return (List<L>) rights(group.pairs);
+  }
+
+  void copy() {
+    copy(pairs);
+  }
+
+  /** Copies the pairs that are not averaged. */
+  void copyOthers() {
+    copy(others);
+  }
+
+  private void copy(List<TensorPair<L, R>> some) {
+    if (some.isEmpty()) {
+      return;
+    }
+    if (!isOneBackend()) {
+      some.forEach(this::copyThroughHost);
+      return;
+    }
+    @SuppressWarnings("unchecked") // one backend has one tensor type
+    List<L> from = (List<L>) rights(some);
+    for (int k = 0; k < lefts.size(); k++) {
+      deviceBackend(lefts.get(0).backend()).copy(lefts(some, k), from);
+    }
+  }
+
+  /** Copies from one backend to another, by way of host memory. */
+  private void copyThroughHost(TensorPair<L, R> pair) {
+    HostSide<R> source = HostSide.of(right, pair.right());
+    try {
+      source.fetch();
+      for (int k = 0; k < lefts.size(); k++) {
+        HostSide<L> target = HostSide.of(lefts.get(k), pair.lefts().get(k));
+        try {
+          kernel.copy(
+              target.memory(),
+              target.spec().type(),
+              source.memory(),
+              source.spec().type(),
+              LoopNest.over(
+                  source.spec().shape(), target.spec().strides(), source.spec().strides()));
+          target.writeBack();
+        } finally {
+          target.release();
+        }
+      }
+    } finally {
+      source.release();
+    }
+  }
+
+  /** Calls a function with the pairs that are averaged. */
+  void apply(PairConsumer<L, R> function) {
+    groups.forEach(group -> group.pairs.forEach(pair -> pair.apply(function)));
+  }
+
+  /** Frees what was staged. */
+  void release() {
+    for (Group<L, R> group : groups) {
+      if (group.staged != null) {
+        lefts.get(0).backend().release(group.staged);
+        group.staged = null;
+      }
+    }
+  }
+
+  private boolean isOneBackend() {
+    return (Object) lefts.get(0).backend() == right.backend();
+  }
+
+  private static <L> List<L> lefts(List<? extends TensorPair<L, ?>> pairs, int index) {
+    return pairs.stream().map(pair -> pair.lefts().get(index).tensor()).toList();
+  }
+
+  private static <R> List<R> rights(List<? extends TensorPair<?, R>> pairs) {
+    return pairs.stream().map(pair -> pair.right().tensor()).toList();
+  }
+
+  private static <T> DeviceBackend<T> deviceBackend(TensorBackend<T> backend) {
+    return (DeviceBackend<T>) backend; // or the tensor would be in host memory
+  }
+
+  /** A tensor's elements in host memory: its own, or a copy where it lies elsewhere. */
+  private record HostSide<T>(Tensors<T> owner, Entry<T> entry, @Nullable T copy) {
+
+    static <T> HostSide<T> of(Tensors<T> owner, Entry<T> entry) {
+      if (owner.isInHostMemory(entry)) {
+        return new HostSide<>(owner, entry, null);
+      }
+      TensorSpec spec = entry.spec().withDevice(Device.CPU).withRowMajorStrides();
+      return new HostSide<>(owner, entry, owner.backend().allocate(List.of(spec)).get(0));
+    }
+
+    TensorSpec spec() {
+      return copy == null ? entry.spec() : owner.backend().describe(copy);
+    }
+
+    HostMemory memory() {
+      return copy == null ? owner.memory(entry) : owner.backend().memory(copy);
+    }
+
+    void fetch() {
+      if (copy != null) {
+        deviceBackend(owner.backend()).copy(List.of(copy), List.of(entry.tensor()));
+      }
+    }
+
+    void writeBack() {
+      if (copy != null) {
+        deviceBackend(owner.backend()).copy(List.of(entry.tensor()), List.of(copy));
+      }
+    }
+
+    void release() {
+      if (copy != null) {
+        owner.backend().release(List.of(copy));
+      }
+    }
+  }
+}

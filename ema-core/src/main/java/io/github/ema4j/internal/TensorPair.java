@@ -1,0 +1,54 @@
+package io.github.ema4j.internal;
+
+import static com.google.common.base.Preconditions.checkArgument;
+
+import com.google.common.primitives.ImmutableLongArray;
+import io.github.ema4j.ElementType;
+import io.github.ema4j.StateDict.Entry;
+import io.github.ema4j.TensorSpec;
+import io.github.ema4j.Treatment;
+import io.github.ema4j.internal.TensorPairs.PairConsumer;
+import java.util.List;
+
+/**
+ * Tensors that go together: one of each average, and the one that they are written from.
+ *
+ * @param lefts what is written; all look the same
+ * @param right what is read
+ * @param treatment what an update does
+ * @param nest the loops over left and right
+ * @param rightNest the loops over right alone
+ */
+record TensorPair<L, R>(
+    List<Entry<L>> lefts, Entry<R> right, Treatment treatment, LoopNest nest, LoopNest rightNest) {
+
+  static <L, R> TensorPair<L, R> of(List<Entry<L>> lefts, Entry<R> right, Treatment treatment) {
+    TensorSpec left = lefts.get(0).spec();
+    checkArgument(
+        lefts.stream().allMatch(each -> each.spec().equals(left)),
+        "'%s' must look the same in all averages",
+        lefts.get(0).name());
+    ImmutableLongArray strides = right.spec().strides();
+    return new TensorPair<>(
+        lefts,
+        right,
+        treatment,
+        LoopNest.over(left.shape(), left.strides(), strides),
+        LoopNest.over(left.shape(), strides, strides));
+  }
+
+  ElementType leftType() {
+    return lefts.get(0).spec().type();
+  }
+
+  ElementType rightType() {
+    return right.spec().type();
+  }
+
+  /** Calls a function with each of the lefts. */
+  void apply(PairConsumer<L, R> function) {
+    for (int k = 0; k < lefts.size(); k++) {
+      function.accept(k, lefts.get(k).tensor(), right.tensor());
+    }
+  }
+}
