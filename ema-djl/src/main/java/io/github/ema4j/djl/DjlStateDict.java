@@ -18,11 +18,12 @@ import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Set;
 
-/** The parameters of a block, as they are at the last look. */
+/** The parameters of a block and the buffers of its scripts, as they are at the last look. */
 final class DjlStateDict implements StateDict<NDArray> {
   private final DjlBackend backend;
   private final Block block;
   private List<Source> sources;
+  private ScriptBuffers buffers;
   private List<Entry<NDArray>> entries;
 
   /** A parameter under the first of its names. */
@@ -57,7 +58,8 @@ final class DjlStateDict implements StateDict<NDArray> {
     this.backend = backend;
     this.block = block;
     sources = sources(block);
-    entries = entries(sources);
+    buffers = ScriptBuffers.of(block);
+    entries = listed();
   }
 
   @Override
@@ -79,7 +81,7 @@ final class DjlStateDict implements StateDict<NDArray> {
   @Override
   public boolean refresh() {
     List<Source> now = sources(block);
-    boolean moved = !now.equals(sources);
+    boolean moved = !now.equals(sources) || !buffers.areOf(block);
     boolean changed = moved;
     for (int i = 0; i < now.size(); i++) {
       NDArray array = now.get(i).array();
@@ -88,11 +90,21 @@ final class DjlStateDict implements StateDict<NDArray> {
       }
       changed |= moved || now.get(i).role(entries.get(i).spec()) != entries.get(i).role();
     }
+    if (!buffers.areOf(block)) {
+      buffers.close();
+      buffers = ScriptBuffers.of(block);
+    }
     if (changed) {
-      entries = entries(now);
       sources = now;
+      entries = listed();
     }
     return moved;
+  }
+
+  /** Frees the handles of the scripts' buffers; the buffers stay the scripts'. */
+  @Override
+  public void close() {
+    buffers.close();
   }
 
   @SuppressWarnings("ReferenceEquality") // NDArrays are equal where their contents are
@@ -117,21 +129,29 @@ final class DjlStateDict implements StateDict<NDArray> {
     return sources;
   }
 
-  private List<Entry<NDArray>> entries(List<Source> from) {
+  private List<Entry<NDArray>> listed() {
     ImmutableList.Builder<Entry<NDArray>> listed = ImmutableList.builder();
-    for (Source source : from) {
+    for (Source source : sources) {
       NDArray array = source.array();
-      TensorSpec spec = describe(source.name, array);
+      TensorSpec spec = describe("parameter", source.name, array);
       listed.add(new Entry<>(source.name, array, spec, source.role(spec)));
     }
+    buffers
+        .arrays()
+        .forEach(
+            (name, array) -> {
+              TensorSpec spec = describe("buffer", name, array);
+              Role role = spec.type().isFloating() ? Role.STATISTIC : Role.COUNTER;
+              listed.add(new Entry<>(name, array, spec, role));
+            });
     return listed.build();
   }
 
-  private TensorSpec describe(String name, NDArray array) {
+  private TensorSpec describe(String kind, String name, NDArray array) {
     try {
       return backend.describe(array);
     } catch (UnsupportedOperationException e) {
-      throw new UnsupportedOperationException("parameter '" + name + "': " + e.getMessage(), e);
+      throw new UnsupportedOperationException(kind + " '" + name + "': " + e.getMessage(), e);
     }
   }
 }

@@ -39,7 +39,7 @@ final class GoldenCases {
     List<GoldenCase> cases = new ArrayList<>();
     try {
       for (String name : Resources.readLines(resource("cases.txt"), StandardCharsets.UTF_8)) {
-        cases.add(GoldenCase.of(parse(name, Resources.toByteArray(resource(name)))));
+        cases.add(GoldenCase.of(shipped(name)));
       }
     } catch (IOException e) {
       throw new UncheckedIOException(e);
@@ -47,7 +47,11 @@ final class GoldenCases {
     return cases;
   }
 
-  private static URL resource(String name) {
+  static SafetensorsFile shipped(String name) throws IOException {
+    return parse(name, Resources.toByteArray(resource(name)));
+  }
+
+  static URL resource(String name) {
     return Resources.getResource(GoldenCases.class, "golden/" + name);
   }
 
