@@ -10,13 +10,20 @@ import ai.djl.Model;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Block;
 import ai.djl.nn.SequentialBlock;
+import ai.djl.training.DefaultTrainingConfig;
+import ai.djl.training.GradientCollector;
 import ai.djl.training.ParameterStore;
+import ai.djl.training.loss.Loss;
+import ai.djl.training.optimizer.Optimizer;
+import ai.djl.training.tracker.Tracker;
 import com.google.common.collect.Iterables;
 import com.google.common.io.MoreFiles;
 import com.google.common.primitives.Floats;
+import io.github.ema4j.EmaStrategy;
 import io.github.ema4j.ModelEma;
 import io.github.ema4j.Role;
 import io.github.ema4j.StateDict;
@@ -30,6 +37,7 @@ import java.nio.FloatBuffer;
 import java.nio.LongBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
@@ -111,6 +119,54 @@ class TorchScriptBlockTest {
   }
 
   @Test
+  void trainingAScriptMovesParametersAndRunningStatisticsOfTheAverage() throws Exception {
+    DefaultTrainingConfig config =
+        new DefaultTrainingConfig(Loss.softmaxCrossEntropyLoss())
+            .optDevices(new Device[] {Device.cpu()})
+            .optOptimizer(Optimizer.sgd().setLearningRateTracker(Tracker.fixed(0.01f)).build());
+    ModelEma.Builder<Block> average =
+        ModelEma.builder(DjlAdapter.instance()).strategy(EmaStrategy.nameMatched(0.9));
+    try (Model model = load();
+        EmaTrainer trainer = new EmaTrainer(model, config, average)) {
+      trainer.initialize(new Shape(8, 1, 8, 8));
+      inferOnce(model.getBlock());
+      Map<String, double[]> expected = doubles(trainer.ema().state());
+      Map<String, double[]> start = doubles(trainer.ema().state());
+      for (int step = 0; step < 10; step++) {
+        try (NDManager batch = model.getNDManager().newSubManager();
+            GradientCollector collector = trainer.newGradientCollector()) {
+          NDArray input = batch.randomNormal(new Shape(8, 1, 8, 8));
+          NDArray labels = batch.arange(8).toType(DataType.INT64, false);
+          NDList output = trainer.forward(new NDList(input));
+          collector.backward(trainer.getLoss().evaluate(new NDList(labels), output));
+        }
+        trainer.step();
+        try (StateDict<NDArray> weights = DjlAdapter.instance().stateDict(model.getBlock())) {
+          doubles(weights)
+              .forEach(
+                  (name, values) -> {
+                    double[] averages = expected.get(name);
+                    for (int i = 0; i < values.length; i++) {
+                      averages[i] += 0.1 * (values[i] - averages[i]);
+                    }
+                  });
+        }
+      }
+      Map<String, double[]> actual = doubles(trainer.ema().state());
+      for (String name : NAMES.subList(0, 8)) {
+        if (!name.equals("conv.bias")) { // whose gradient is 0: normalisation takes it out
+          assertThat(actual.get(name)).as(name).isNotEqualTo(start.get(name));
+        }
+        assertThat(actual.get(name))
+            .as(name)
+            .usingComparatorWithPrecision(1e-5)
+            .containsExactly(expected.get(name));
+      }
+      assertThat(actual.get("ema_buffers.2")).containsExactly(start.get("ema_buffers.2")[0] + 10);
+    }
+  }
+
+  @Test
   void aScriptThatDoesNotTellItsBuffersIsRefused() throws Exception {
     try (Model casting = TorchScript.casting(TorchScript.INT16, directory.resolve("cast"))) {
       assertThatThrownBy(() -> DjlAdapter.instance().stateDict(casting.getBlock()))
@@ -166,6 +222,27 @@ class TorchScriptBlockTest {
             toImmutableMap(
                 entry -> BUFFERS.getOrDefault(entry.name(), entry.name()),
                 entry -> dict.backend().memory(entry.tensor()).segmentAt(0)));
+  }
+
+  /**
+   * Runs a script in inference. DJL takes a loaded script for one in training mode, and so leaves
+   * one that was saved in evaluation mode as it is until it has been in inference once.
+   */
+  private static void inferOnce(Block block) {
+    try (NDManager manager = NDManager.newBaseManager(Device.cpu())) {
+      NDList input = new NDList(manager.zeros(new Shape(1, 1, 8, 8)));
+      block.forward(new ParameterStore(manager, false), input, false);
+    }
+  }
+
+  /** Returns a copy of all tensors of a state dict by name, as doubles. */
+  private static Map<String, double[]> doubles(StateDict<?> state) {
+    return state.entries().stream()
+        .collect(toImmutableMap(Entry::name, entry -> doubles((NDArray) entry.tensor())));
+  }
+
+  private static double[] doubles(NDArray array) {
+    return Arrays.stream(array.toArray()).mapToDouble(Number::doubleValue).toArray();
   }
 
   private void assertOutputs(Block block, NDManager manager, ArrayTensor expected) {
