@@ -194,8 +194,12 @@ final class HostKernel {
     return true;
   }
 
-  /** Returns a hash of elements at both ends of a tensor's storage and between. */
-  long fingerprint(HostMemory memory, TensorSpec spec) {
+  /**
+   * Returns a hash of elements at both ends of a tensor's storage and between.
+   *
+   * @param begin where in the memory the tensor's first element is
+   */
+  long fingerprint(HostMemory memory, long begin, TensorSpec spec) {
     long extent = spec.extent();
     if (extent == 0) {
       return 0;
@@ -205,7 +209,7 @@ final class HostKernel {
     for (long part = 0; part <= parts; part++) {
       long offset =
           parts == 0 ? 0 : (extent - 1) / parts * part + (extent - 1) % parts * part / parts;
-      hash = 31 * hash + Elements.bits(memory, spec.type(), offset);
+      hash = 31 * hash + Elements.bits(memory, spec.type(), begin + offset);
     }
     return hash;
   }

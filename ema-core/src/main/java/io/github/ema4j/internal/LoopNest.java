@@ -73,6 +73,11 @@ record LoopNest(ImmutableLongArray sizes, ImmutableLongArray left, ImmutableLong
         ImmutableLongArray.copyOf(loops.stream().mapToLong(Loop::right)));
   }
 
+  /** Tells whether one run of neighbours covers both tensors, and is not empty. */
+  boolean isFlat() {
+    return sizes.length() == 1 && sizes.get(0) > 0 && left.get(0) == 1 && right.get(0) == 1;
+  }
+
   /** Calls {@code run} for each run of the innermost loop. */
   void forEachRun(Run run) {
     forEachRun(run, 0, 0, 0);

@@ -8,10 +8,13 @@ import io.github.ema4j.ElementType;
 import io.github.ema4j.StateDict.Entry;
 import io.github.ema4j.TensorSpec;
 import io.github.ema4j.Treatment;
+import io.github.ema4j.internal.Stretch.Open;
 import io.github.ema4j.internal.TiedStorage.Region;
 import io.github.ema4j.spi.DeviceBackend;
 import io.github.ema4j.spi.HostMemory;
+import io.github.ema4j.spi.Storage;
 import io.github.ema4j.spi.TensorBackend;
+import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
 import java.util.Map;
@@ -74,7 +77,7 @@ public final class TensorPairs<L, R> {
           owner,
           spec.shape(),
           spec.strides());
-      return new Region(entry.name(), spec, open(entry, backend::storage));
+      return new Region(entry.name(), spec, storage(entry));
     }
 
     /**
@@ -90,7 +93,11 @@ public final class TensorPairs<L, R> {
      * @throws IllegalStateException if it is closed or released, naming it
      */
     void checkLive(Entry<T> entry) {
-      open(entry, backend::storage);
+      storage(entry);
+    }
+
+    Storage storage(Entry<T> entry) {
+      return open(entry, backend::storage);
     }
 
     HostMemory memory(Entry<T> entry) {
@@ -116,14 +123,12 @@ public final class TensorPairs<L, R> {
     }
   }
 
-  private final List<Tensors<L>> lefts;
   private final Tensors<R> right;
-  private final List<TensorPair<L, R>> pairs;
+  private final ImmutableList<Stretch<L, R>> stretches;
   private final DevicePairs<L, R> elsewhere;
   private final HostKernel kernel = new HostKernel();
 
   private TensorPairs(List<Tensors<L>> lefts, Tensors<R> right, List<TensorPair<L, R>> all) {
-    this.lefts = lefts;
     this.right = right;
     Map<Boolean, List<TensorPair<L, R>>> byHost =
         all.stream()
@@ -132,7 +137,7 @@ public final class TensorPairs<L, R> {
                     pair ->
                         lefts.get(0).isInHostMemory(pair.lefts().get(0))
                             && right.isInHostMemory(pair.right())));
-    pairs = byHost.getOrDefault(true, List.of());
+    stretches = Stretch.of(lefts, right, byHost.getOrDefault(true, List.of()));
     elsewhere = new DevicePairs<>(lefts, right, byHost.getOrDefault(false, List.of()), kernel);
   }
 
@@ -221,16 +226,12 @@ public final class TensorPairs<L, R> {
    * @throws IllegalArgumentException if one has less memory than it had
    */
   public Opened open() {
-    HostMemory[][] leftMemories = new HostMemory[pairs.size()][lefts.size()];
-    HostMemory[] rightMemories = new HostMemory[pairs.size()];
-    for (int i = 0; i < rightMemories.length; i++) {
-      for (int k = 0; k < lefts.size(); k++) {
-        leftMemories[i][k] = lefts.get(k).memory(pairs.get(i).lefts().get(k));
-      }
-      rightMemories[i] = right.memory(pairs.get(i).right());
+    List<Open<L, R>> opened = new ArrayList<>(stretches.size());
+    for (Stretch<L, R> stretch : stretches) {
+      stretch.open(opened);
     }
     elsewhere.checkLive();
-    return new Opened(leftMemories, rightMemories);
+    return new Opened(opened);
   }
 
   /** Copies right over left. */
@@ -255,12 +256,10 @@ public final class TensorPairs<L, R> {
 
   /** Tensors that can be read and written now; used at once and not kept. */
   public final class Opened {
-    private final HostMemory[][] leftMemories;
-    private final HostMemory[] rightMemories;
+    private final List<Open<L, R>> host;
 
-    private Opened(HostMemory[][] leftMemories, HostMemory[] rightMemories) {
-      this.leftMemories = leftMemories;
-      this.rightMemories = rightMemories;
+    private Opened(List<Open<L, R>> host) {
+      this.host = host;
     }
 
     /**
@@ -269,15 +268,23 @@ public final class TensorPairs<L, R> {
      * @param everywhere whether to look outside host memory too, and wait for the device
      */
     public Optional<String> nonFiniteEntry(boolean everywhere) {
-      for (int i = 0; i < rightMemories.length; i++) {
-        Entry<R> entry = pairs.get(i).right();
-        ElementType type = entry.spec().type();
-        if (type.isFloating()
-            && !kernel.isFinite(rightMemories[i], type, pairs.get(i).rightNest())) {
-          return Optional.of(entry.name());
+      for (Open<L, R> open : host) {
+        ElementType type = open.first().rightType();
+        if (type.isFloating() && !kernel.isFinite(open.right, type, open.rightNest)) {
+          return Optional.of(nonFiniteEntry(open).name());
         }
       }
       return everywhere ? elsewhere.nonFiniteEntry() : Optional.empty();
+    }
+
+    private Entry<R> nonFiniteEntry(Open<L, R> open) {
+      for (TensorPair<L, R> pair : open.pairs) {
+        HostMemory memory = right.memory(pair.right());
+        if (!kernel.isFinite(memory, pair.rightType(), pair.rightNest())) {
+          return pair.right();
+        }
+      }
+      return open.first().right(); // another thread made it finite meanwhile
     }
 
     /**
@@ -287,9 +294,14 @@ public final class TensorPairs<L, R> {
     public OptionalLong fingerprint() {
       boolean any = false;
       long hash = 1;
-      for (int i = 0; i < rightMemories.length; i++) {
-        if (pairs.get(i).treatment() == Treatment.AVERAGE) {
-          hash = 31 * hash + kernel.fingerprint(rightMemories[i], pairs.get(i).right().spec());
+      for (Open<L, R> open : host) {
+        if (open.first().treatment() == Treatment.AVERAGE) {
+          long offset = 0; // other than 0 where several pairs are one run
+          for (TensorPair<L, R> pair : open.pairs) {
+            TensorSpec spec = pair.right().spec();
+            hash = 31 * hash + kernel.fingerprint(open.right, offset, spec);
+            offset += spec.elements();
+          }
           any = true;
         }
       }
@@ -303,19 +315,13 @@ public final class TensorPairs<L, R> {
      */
     public void average(double[] decays, AveragingRule rule) {
       elsewhere.stage();
-      for (int i = 0; i < rightMemories.length; i++) {
-        TensorPair<L, R> pair = pairs.get(i);
-        if (pair.treatment() == Treatment.AVERAGE) {
+      for (Open<L, R> open : host) {
+        TensorPair<L, R> first = open.first();
+        if (first.treatment() == Treatment.AVERAGE) {
           kernel.average(
-              leftMemories[i],
-              pair.leftType(),
-              rightMemories[i],
-              pair.rightType(),
-              pair.nest(),
-              decays,
-              rule);
+              open.lefts, first.leftType(), open.right, first.rightType(), open.nest, decays, rule);
         } else {
-          copy(i);
+          copy(open);
         }
       }
       elsewhere.average(decays, rule);
@@ -327,11 +333,11 @@ public final class TensorPairs<L, R> {
      */
     public void moveTowards(double weight) {
       elsewhere.stage();
-      for (int i = 0; i < rightMemories.length; i++) {
-        TensorPair<L, R> pair = pairs.get(i);
-        for (HostMemory left : leftMemories[i]) {
+      for (Open<L, R> open : host) {
+        TensorPair<L, R> first = open.first();
+        for (HostMemory left : open.lefts) {
           kernel.moveTowards(
-              left, pair.leftType(), rightMemories[i], pair.rightType(), pair.nest(), weight);
+              left, first.leftType(), open.right, first.rightType(), open.nest, weight);
         }
       }
       elsewhere.moveTowards(weight);
@@ -339,9 +345,7 @@ public final class TensorPairs<L, R> {
 
     /** Copies right over the lefts. */
     public void copy() {
-      for (int i = 0; i < rightMemories.length; i++) {
-        copy(i);
-      }
+      host.forEach(this::copy);
       elsewhere.copy();
     }
 
@@ -350,21 +354,21 @@ public final class TensorPairs<L, R> {
      * What has been written when it fails stays written.
      */
     public void apply(PairConsumer<L, R> function) {
-      for (int i = 0; i < rightMemories.length; i++) {
-        if (pairs.get(i).treatment() == Treatment.AVERAGE) {
-          pairs.get(i).apply(function);
+      for (Open<L, R> open : host) {
+        if (open.first().treatment() == Treatment.AVERAGE) {
+          open.pairs.forEach(pair -> pair.apply(function));
         } else {
-          copy(i);
+          copy(open);
         }
       }
       elsewhere.apply(function);
       elsewhere.copyOthers();
     }
 
-    private void copy(int i) {
-      TensorPair<L, R> pair = pairs.get(i);
-      for (HostMemory left : leftMemories[i]) {
-        kernel.copy(left, pair.leftType(), rightMemories[i], pair.rightType(), pair.nest());
+    private void copy(Open<L, R> open) {
+      TensorPair<L, R> first = open.first();
+      for (HostMemory left : open.lefts) {
+        kernel.copy(left, first.leftType(), open.right, first.rightType(), open.nest);
       }
     }
   }

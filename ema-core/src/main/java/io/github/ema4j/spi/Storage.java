@@ -17,6 +17,11 @@ public record Storage(Object space, long begin, long bytes) {
     return space == other.space && begin == other.begin && bytes == other.bytes && bytes > 0;
   }
 
+  /** Tells whether the other begins where this one ends. */
+  public boolean isFollowedBy(Storage other) {
+    return space == other.space && begin + bytes == other.begin;
+  }
+
   /** Tells whether the two have a byte in common. */
   public boolean overlaps(Storage other) {
     return space == other.space
