@@ -9,12 +9,12 @@ import java.nio.Buffer;
  *
  * <p>Buffers are of the kind that holds the element type: {@code DoubleBuffer} for F64, {@code
  * FloatBuffer} for F32, {@code LongBuffer}, {@code IntBuffer}, {@code ShortBuffer} for I64, I32 and
- * all 16-bit types, {@code ByteBuffer} for 8-bit types; heap or direct, in native byte order. The
- * element with index 0 lies at the first buffer's position; the others follow by the tensor's
- * strides. What no single buffer can hold is split: every segment but the last has the same number
- * of elements, and the last has no more. The memory may reach beyond the tensor's last element, as
- * where it is a view of a larger one: tensors that lie in it one after another are then averaged in
- * one run.
+ * all 16-bit types, {@code ByteBuffer} for 8-bit types; heap or direct, in native byte order, but
+ * for buffers that are only read, which may have the other. The element with index 0 lies at the
+ * first buffer's position; the others follow by the tensor's strides. What no single buffer can
+ * hold is split: every segment but the last has the same number of elements, and the last has no
+ * more. The memory may reach beyond the tensor's last element, as where it is a view of a larger
+ * one: tensors that lie in it one after another are then averaged in one run.
  *
  * <p>Valid while the tensor lives and is not moved: core fetches it anew for each operation.
  */

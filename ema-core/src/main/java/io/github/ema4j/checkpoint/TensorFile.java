@@ -1,0 +1,119 @@
+package io.github.ema4j.checkpoint;
+
+import static com.google.common.base.Preconditions.checkArgument;
+
+import com.google.common.collect.ImmutableList;
+import com.google.common.collect.ImmutableMap;
+import io.github.ema4j.Role;
+import io.github.ema4j.StateDict;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * An open file of named tensors, for reading. The tensors stay in the file, which is mapped: what
+ * is not used is not read, and none is copied to the heap.
+ *
+ * <pre>{@code
+ * try (TensorFile file = TensorFile.open(Path.of("model.safetensors"))) {
+ *   ema.load(file.stateDict());
+ * }
+ * }</pre>
+ *
+ * <p>Names, types, shapes and places of all tensors have been checked when a file is open. It must
+ * not be changed while it is. Thread-safe.
+ */
+public final class TensorFile implements AutoCloseable {
+  private final Path path;
+  private final ImmutableMap<String, String> metadata;
+  private final ImmutableMap<String, FileTensor> tensors;
+  private final ImmutableList<FileBytes> parts;
+
+  /**
+   * Takes what a reader found.
+   *
+   * @param parts the files that the tensors lie in, which are closed with this one
+   */
+  TensorFile(
+      Path path,
+      Map<String, String> metadata,
+      Map<String, FileTensor> tensors,
+      List<FileBytes> parts) {
+    this.path = path;
+    this.metadata = ImmutableMap.copyOf(metadata);
+    this.tensors = ImmutableMap.copyOf(tensors);
+    this.parts = ImmutableList.copyOf(parts);
+  }
+
+  /**
+   * Opens a safetensors file.
+   *
+   * @throws IOException if it cannot be read
+   * @throws CheckpointException if its content is not what it should be
+   */
+  public static TensorFile open(Path path) throws IOException {
+    FileBytes bytes = FileBytes.map(path);
+    try {
+      return Safetensors.read(bytes);
+    } catch (RuntimeException | Error e) {
+      bytes.close();
+      throw e;
+    }
+  }
+
+  /** Returns where the file is. */
+  public Path path() {
+    return path;
+  }
+
+  /** Returns what the file says beside its tensors. */
+  public ImmutableMap<String, String> metadata() {
+    return metadata;
+  }
+
+  /** Returns the tensors by name, in the file's order. */
+  public ImmutableMap<String, FileTensor> tensors() {
+    return tensors;
+  }
+
+  /** Returns all tensors as a state dict, in the file's order. */
+  public StateDict<FileTensor> stateDict() {
+    return stateDict("");
+  }
+
+  /**
+   * Returns the tensors whose names begin so as a state dict, in the file's order, under their
+   * names without the prefix. Files do not tell roles: what is floating-point is a {@link
+   * Role#PARAMETER} here, all else a {@link Role#COUNTER}. The state dict lives as long as the file
+   * is open.
+   *
+   * @param prefix such as {@code ema.}; empty for all tensors
+   * @throws IllegalArgumentException if no tensor's name begins so
+   * @throws IllegalStateException if the file is closed
+   */
+  public StateDict<FileTensor> stateDict(String prefix) {
+    StateDict.Builder<FileTensor> state = StateDict.builder(FileBackend.INSTANCE);
+    boolean[] any = {false};
+    tensors.forEach(
+        (name, tensor) -> {
+          if (name.startsWith(prefix)) {
+            any[0] = true;
+            Role role = tensor.spec().type().isFloating() ? Role.PARAMETER : Role.COUNTER;
+            state.add(name.substring(prefix.length()), tensor, role);
+          }
+        });
+    checkArgument(
+        any[0] || prefix.isEmpty(), "%s has no tensors whose names begin with '%s'", path, prefix);
+    return state.build();
+  }
+
+  /**
+   * Closes the file; using its tensors is an error from then on. Mapped memory is given back when
+   * it is garbage.
+   */
+  @Override
+  public void close() {
+    parts.forEach(FileBytes::close);
+  }
+}
