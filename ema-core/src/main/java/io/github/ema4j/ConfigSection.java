@@ -13,6 +13,7 @@ import com.typesafe.config.ConfigValue;
 import io.github.ema4j.internal.Checks;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Comparator;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -184,6 +185,12 @@ final class ConfigSection {
         absent);
   }
 
+  /** Says whether there is a table under a key, of which other keys are asked for by themselves. */
+  boolean table(String key) {
+    known.add(key);
+    return attempt(key, () -> section.hasPath(key) && !section.getObject(key).isEmpty(), false);
+  }
+
   /** Returns the tables in a key's list; none if it is absent. */
   List<? extends Config> tables(String key) {
     known.add(key);
@@ -261,7 +268,11 @@ final class ConfigSection {
   }
 
   private void reportUnknown(String key, ConfigValue value) {
-    String group = groups.keySet().stream().filter(key::startsWith).findFirst().orElse("");
+    String group =
+        groups.keySet().stream()
+            .filter(key::startsWith)
+            .max(Comparator.comparingInt(String::length))
+            .orElse("");
     problems.add(
         value.origin().description()
             + ": unknown key "

@@ -51,34 +51,34 @@ public interface DecaySchedule {
 
   /**
    * Returns this schedule begun later: updates copy until {@code delay} has passed, which is where
-   * this schedule's time begins.
+   * this schedule's time begins; this schedule itself for a delay of 0.
    *
    * @param delay how long updates copy, in the clock's unit
    * @throws IllegalArgumentException if the delay is negative
    */
-  default DelayedStart delayedBy(long delay) {
-    return new DelayedStart(this, delay);
+  default DecaySchedule delayedBy(long delay) {
+    return delay == 0 ? this : new DelayedStart(this, delay);
   }
 
   /**
    * Returns this schedule within bounds, which are those of one unit of time: {@code
-   * minimum^elapsed} to {@code maximum^elapsed}.
+   * minimum^elapsed} to {@code maximum^elapsed}; this schedule itself for 0 and 1.
    *
    * @throws IllegalArgumentException if a bound is not in [0, 1] or the minimum is above the
    *     maximum
    */
-  default ClampedDecay clampedTo(double minimum, double maximum) {
-    return new ClampedDecay(this, minimum, maximum);
+  default DecaySchedule clampedTo(double minimum, double maximum) {
+    return minimum == 0 && maximum == 1 ? this : new ClampedDecay(this, minimum, maximum);
   }
 
   /**
    * Returns this schedule for a batch that is {@code kappa} times as large: {@code d^kappa}, the
-   * EMA scaling rule (Busbridge et al. 2023).
+   * EMA scaling rule (Busbridge et al. 2023); this schedule itself for a kappa of 1.
    *
    * @throws IllegalArgumentException if kappa is not above 0 and finite
    */
-  default ScaledDecay scaledBy(double kappa) {
-    return new ScaledDecay(this, kappa);
+  default DecaySchedule scaledBy(double kappa) {
+    return kappa == 1 ? this : new ScaledDecay(this, kappa);
   }
 
   /**

@@ -125,6 +125,17 @@ public record EmaConfig(
     return EmaConfigReader.read(config);
   }
 
+  /**
+   * Reads the form that {@link #toString} writes, or any other HOCON text with {@code ema.average}
+   * in it. The text must say all by itself: it cannot include files or refer to the environment,
+   * and system properties are not looked at.
+   *
+   * @throws IllegalArgumentException if the text is malformed, or as {@link #load()}
+   */
+  public static EmaConfig parse(String text) {
+    return EmaConfigReader.parse(text);
+  }
+
   /** Returns this configuration with another strategy. */
   public EmaConfig withStrategy(EmaStrategy newStrategy) {
     return new EmaConfig(newStrategy, rule, policy, shadowType, device, timing, guard, canary);
@@ -164,5 +175,16 @@ public record EmaConfig(
   /** Returns this configuration with the canary on or off. */
   public EmaConfig withCanary(boolean newCanary) {
     return new EmaConfig(strategy, rule, policy, shadowType, device, timing, guard, newCanary);
+  }
+
+  /**
+   * Returns all of this as HOCON in one line, which {@link #parse} reads back as an equal
+   * configuration. Numbers are exact, and equal configurations have the same text on every JDK. A
+   * {@link DecaySchedule} of the user's own is told by its class, a record's with its components;
+   * {@code parse} refuses that with its name.
+   */
+  @Override
+  public String toString() {
+    return "ema.average { " + Hocon.keys(EmaConfigWriter.keys(this)) + " }";
   }
 }

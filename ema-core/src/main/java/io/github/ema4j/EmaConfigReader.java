@@ -41,17 +41,31 @@ final class EmaConfigReader {
   }
 
   static EmaConfig load() {
-    return parsed(ConfigFactory::load);
+    return loaded(ConfigFactory::load);
   }
 
   static EmaConfig load(Path file) {
     checkArgument(Files.isRegularFile(file), "cannot read the configuration: %s is no file", file);
     ConfigParseOptions strict = ConfigParseOptions.defaults().setAllowMissing(false);
-    return parsed(() -> ConfigFactory.load(ConfigFactory.parseFile(file.toFile(), strict)));
+    return loaded(() -> ConfigFactory.load(ConfigFactory.parseFile(file.toFile(), strict)));
+  }
+
+  private static EmaConfig loaded(Supplier<Config> source) {
+    ConfigFactory.invalidateCaches(); // system properties may have changed
+    return parsed(source);
+  }
+
+  static EmaConfig parse(String text) {
+    ConfigParseOptions alone = ConfigParseOptions.defaults().setIncluder(new NoIncludes());
+    try {
+      return parsed(() -> ConfigFactory.parseString(text, alone));
+    } catch (StackOverflowError e) { // the parser and the reader call themselves for what is nested
+      throw new IllegalArgumentException(
+          "cannot read the configuration: it is nested too deeply", e);
+    }
   }
 
   private static EmaConfig parsed(Supplier<Config> source) {
-    ConfigFactory.invalidateCaches(); // system properties may have changed
     Config config;
     try {
       config = source.get();
@@ -75,7 +89,7 @@ final class EmaConfigReader {
         section.choice("strategy", EmaStrategy.Pairing.class, start.strategy().pairing());
     EmaConfig read =
         start
-            .withStrategy(new EmaStrategy(pairing, new ScheduleReader(section).read()))
+            .withStrategy(new EmaStrategy(pairing, new ScheduleReader(section, "schedule.").read()))
             .withRule(section.choice("rule", AveragingRule.class, start.rule()))
             .withPolicy(policy(start.policy()))
             .withShadowType(section.choice("shadowType", ShadowType.class, start.shadowType()))

@@ -192,7 +192,7 @@ class EmaConfigTest {
         .withMessageStartingWith(
             "the configuration has problems:\n  String: 2: unknown key ema.average.%s; known are "
                 + "canary, clock, device, every, guard, microSteps, policy.counter, policy.frozen,"
-                + " policy.parameter, policy.patterns, policy.statistic, preset, rule, schedule.decay, schedule.delay, schedule.maximum, schedule.minimum,"
+                + " policy.parameter, policy.patterns, policy.statistic, preset, rule, schedule.decay, schedule.delay, schedule.maximum, schedule.minimum, schedule.of,"
                 + " schedule.scaling, schedule.type, schedule.zeroDebias, shadowType, strategy",
             key);
   }
@@ -203,7 +203,7 @@ class EmaConfigTest {
         .isThrownBy(() -> read("schedule.gamma = 2"))
         .withMessageEndingWith(
             "unknown key ema.average.schedule.gamma; known with schedule.type = constant are"
-                + " schedule.decay, schedule.delay, schedule.maximum, schedule.minimum,"
+                + " schedule.decay, schedule.delay, schedule.maximum, schedule.minimum, schedule.of,"
                 + " schedule.scaling, schedule.type, schedule.zeroDebias");
   }
 

@@ -75,7 +75,13 @@ class ScheduleConfigTest {
         Arguments.of("zeroDebias = false, delay = 0, scaling = 1, minimum = 0", constant),
         Arguments.of(
             "zeroDebias = true, delay = 9, scaling = 2, minimum = 0.1, maximum = 0.9",
-            constant.scaledBy(2).clampedTo(0.1, 0.9).delayedBy(9).zeroDebiased()));
+            constant.scaledBy(2).clampedTo(0.1, 0.9).delayedBy(9).zeroDebiased()),
+        Arguments.of(
+            "of { type = half-life, halfLife = 3, delay = 9 }, scaling = 2, delay = 5",
+            DecaySchedule.halfLife(3).delayedBy(9).scaledBy(2).delayedBy(5)),
+        Arguments.of(
+            "of.of { zeroDebias = true }, of.delay = 5, scaling = 2",
+            constant.zeroDebiased().delayedBy(5).scaledBy(2)));
   }
 
   @ParameterizedTest(name = "{0}")
@@ -145,8 +151,18 @@ class ScheduleConfigTest {
         "type = power-function, sigmaRel = 0.5 | sigmaRel: sigmaRel must be in"
             + " (0, 0.3002831060007776], as no power function is wider, but was 0.5",
         "type = power-function, gamma = x | gamma: must be a number, but was 'x'",
+        "of { type = half-life } | of.type: needs one of schedule.of.halfLife and"
+            + " schedule.of.halfLifeEpochs",
+        "of { delay = 3 }, decay = 0.5 | decay; known with schedule.of are schedule.delay,"
+            + " schedule.maximum, schedule.minimum, schedule.of, schedule.of.decay,"
+            + " schedule.of.delay, schedule.of.maximum, schedule.of.minimum, schedule.of.of,"
+            + " schedule.of.scaling, schedule.of.type, schedule.of.zeroDebias, schedule.scaling,"
+            + " schedule.zeroDebias",
+        "of { type = uniform-mean, decay = 0.5 } | of.decay; known with schedule.of.type ="
+            + " uniform-mean are schedule.of.delay, schedule.of.maximum, schedule.of.minimum,"
+            + " schedule.of.of, schedule.of.scaling, schedule.of.type, schedule.of.zeroDebias",
         "type = uniform-mean, decay = 0.9 | decay; known with schedule.type = uniform-mean are"
-            + " schedule.delay, schedule.maximum, schedule.minimum, schedule.scaling,"
+            + " schedule.delay, schedule.maximum, schedule.minimum, schedule.of, schedule.scaling,"
             + " schedule.type, schedule.zeroDebias",
       })
   void aMistakeIsToldOnceWithItsKey(String text, String problem) {
@@ -163,5 +179,8 @@ class ScheduleConfigTest {
     assertThatIllegalArgumentException()
         .isThrownBy(() -> read("type = piecewise, decayFromStep = 0.9"))
         .withMessageContaining("decayFromStep has type NUMBER rather than OBJECT");
+    assertThatIllegalArgumentException()
+        .isThrownBy(() -> read("of = 0.9"))
+        .withMessageContaining("of has type NUMBER rather than OBJECT");
   }
 }

@@ -16,7 +16,7 @@ class ScheduleWrappersTest {
 
   @Test
   void aDelayCopiesUntilItHasPassedAndThenTimeBegins() {
-    DelayedStart delayed = WARMUP.delayedBy(100);
+    DecaySchedule delayed = WARMUP.delayedBy(100);
     for (long time = 1; time <= 100; time++) {
       assertThat(delayed.decay(time, 1)).isZero();
     }
@@ -43,7 +43,7 @@ class ScheduleWrappersTest {
   @ParameterizedTest(name = "elapsed {0}")
   @ValueSource(ints = {1, 2, 16})
   void boundsAreThoseOfOneStep(int elapsed) {
-    ClampedDecay clamped = WARMUP.clampedTo(0.4, 0.6);
+    DecaySchedule clamped = WARMUP.clampedTo(0.4, 0.6);
     assertThat(DecaySchedule.constant(0.1).clampedTo(0.4, 0.6).decay(99, elapsed))
         .isEqualTo(Math.pow(0.4, elapsed));
     assertThat(clamped.decay(1_000, elapsed)).isEqualTo(Math.pow(0.6, elapsed));
@@ -55,7 +55,7 @@ class ScheduleWrappersTest {
 
   @Test
   void boundsOfOneUnitHoldForAnySchedule() {
-    ClampedDecay clamped = DecaySchedule.uniformMean().clampedTo(0.2, 0.9);
+    DecaySchedule clamped = DecaySchedule.uniformMean().clampedTo(0.2, 0.9);
     assertThat(clamped.decay(1, 1)).isEqualTo(0.2);
     assertThat(clamped.decay(4, 1)).isEqualTo(0.75);
     assertThat(clamped.decay(100, 1)).isEqualTo(0.9);
