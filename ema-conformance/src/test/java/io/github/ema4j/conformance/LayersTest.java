@@ -135,7 +135,7 @@ class LayersTest {
   static final ArchRule librariesPrintNothing =
       noClasses()
           .that()
-          .resideOutsideOfPackage(EXAMPLES)
+          .resideOutsideOfPackages(EXAMPLES, TESTKIT)
           .should()
           .accessField(System.class, "out")
           .orShould()

@@ -25,8 +25,9 @@ final class HostTensors {
   static <T> void write(TensorBackend<T> backend, T tensor, long[] bits) {
     TensorSpec spec = backend.describe(tensor);
     HostMemory memory = backend.memory(tensor);
+    boolean rowMajor = spec.equals(spec.withRowMajorStrides());
     for (int i = 0; i < bits.length; i++) {
-      long offset = offset(spec, i);
+      long offset = rowMajor ? i : offset(spec, i);
       put(memory.segmentAt(offset), memory.indexAt(offset), bits[i]);
     }
   }
@@ -36,8 +37,9 @@ final class HostTensors {
     TensorSpec spec = backend.describe(tensor);
     HostMemory memory = backend.memory(tensor);
     long[] bits = new long[Math.toIntExact(spec.elements())];
+    boolean rowMajor = spec.equals(spec.withRowMajorStrides());
     for (int i = 0; i < bits.length; i++) {
-      long offset = offset(spec, i);
+      long offset = rowMajor ? i : offset(spec, i);
       bits[i] = get(memory.segmentAt(offset), memory.indexAt(offset));
     }
     return bits;

@@ -1,5 +1,7 @@
 package io.github.ema4j.djl;
 
+import ai.djl.MalformedModelException;
+import ai.djl.engine.Engine;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
@@ -16,12 +18,20 @@ import io.github.ema4j.StateDict;
 import io.github.ema4j.StateDict.Entry;
 import io.github.ema4j.array.ArrayTensor;
 import io.github.ema4j.spi.ModelAdapter;
-import io.github.ema4j.testkit.GoldenKit;
+import io.github.ema4j.testkit.Capability;
+import io.github.ema4j.testkit.ConformanceKit;
+import java.io.ByteArrayInputStream;
+import java.io.ByteArrayOutputStream;
+import java.io.DataInputStream;
+import java.io.DataOutputStream;
+import java.io.IOException;
+import java.util.EnumSet;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
-class DjlGoldenTest extends GoldenKit<Block, NDArray> {
+class DjlConformanceTest extends ConformanceKit<Block, NDArray> {
   private static final Map<ElementType, DataType> TYPES =
       Map.of(
           ElementType.F64, DataType.FLOAT64,
@@ -71,22 +81,57 @@ class DjlGoldenTest extends GoldenKit<Block, NDArray> {
   }
 
   @Override
-  protected ModelAdapter<Block, NDArray> adapter() {
+  public ModelAdapter<Block, NDArray> adapter() {
     return DjlAdapter.instance();
   }
 
   @Override
-  protected Block newModel(StateDict<ArrayTensor> like) {
+  public Set<Capability> capabilities() {
+    Set<Capability> capabilities = EnumSet.of(Capability.IN_PLACE, Capability.ZERO_COPY);
+    capabilities.add(Capability.EMPTY);
+    capabilities.add(Capability.ABOVE_2_GIB);
+    TYPES.keySet().forEach(type -> capabilities.add(Capability.of(type)));
+    return capabilities;
+  }
+
+  @Override
+  public Block newModel(StateDict<ArrayTensor> like) {
     return new ParametersBlock(like);
   }
 
   @Override
-  protected void release(Block model) {
+  public void release(Block model) {
     ((ParametersBlock) model).manager.close();
   }
 
   @Override
-  protected Set<ElementType> elementTypes() {
-    return TYPES.keySet();
+  public String version() {
+    Engine engine = Engine.getInstance();
+    return "DJL "
+        + Engine.getDjlVersion()
+        + ", "
+        + engine.getEngineName()
+        + " "
+        + engine.getVersion();
+  }
+
+  @Override
+  public Optional<NDArray> transposed(NDArray array) {
+    return Optional.of(array.transpose());
+  }
+
+  @Override
+  public boolean relocate(Block model) {
+    NDManager manager = ((ParametersBlock) model).manager;
+    for (Parameter parameter : model.getParameters().values()) {
+      ByteArrayOutputStream saved = new ByteArrayOutputStream();
+      try {
+        parameter.save(new DataOutputStream(saved));
+        parameter.load(manager, new DataInputStream(new ByteArrayInputStream(saved.toByteArray())));
+      } catch (IOException | MalformedModelException e) {
+        throw new IllegalStateException(e);
+      }
+    }
+    return true;
   }
 }

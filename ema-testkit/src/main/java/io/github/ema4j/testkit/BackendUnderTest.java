@@ -1,0 +1,78 @@
+package io.github.ema4j.testkit;
+
+import io.github.ema4j.Device;
+import io.github.ema4j.ModelEma;
+import io.github.ema4j.StateDict;
+import io.github.ema4j.array.ArrayTensor;
+import io.github.ema4j.spi.ModelAdapter;
+import java.util.Optional;
+import java.util.OptionalLong;
+import java.util.Set;
+
+/**
+ * What the author of a backend tells the kits about it: four methods, and more where the framework
+ * can do more.
+ *
+ * @param <M> the framework's model type
+ * @param <T> the framework's tensor type
+ */
+public interface BackendUnderTest<M, T> {
+
+  /** Returns the adapter to check. */
+  ModelAdapter<M, T> adapter();
+
+  /** Returns all that the backend can do. */
+  Set<Capability> capabilities();
+
+  /**
+   * Returns a new model whose state dict has the given entries: names, order, types, shapes and
+   * roles; with {@link Capability#STRIDED} their strides, where those leave no gaps, and with
+   * {@link Capability#TIED} one tensor where entries have one. Its values do not matter. Only what
+   * the capabilities name is asked for.
+   */
+  M newModel(StateDict<ArrayTensor> like);
+
+  /** Frees a model that {@link #newModel} returned. */
+  void release(M model);
+
+  /** Returns the versions of the framework and its natives, for the record. */
+  default String version() {
+    return "";
+  }
+
+  /**
+   * Returns a transposed view of a tensor of two dimensions: asked for without {@link
+   * Capability#STRIDED}, to see it refused. Empty where the framework has no such views.
+   */
+  default Optional<T> transposed(T tensor) {
+    return Optional.empty();
+  }
+
+  /**
+   * Gives the tensors of a model other memory with the same values, as the framework does when a
+   * model moves or is initialised again.
+   *
+   * @return whether the framework has a way to do so
+   */
+  default boolean relocate(M model) {
+    return false;
+  }
+
+  /** Returns a device beside the host that is here now, with {@link Capability#OTHER_DEVICES}. */
+  default Optional<Device> otherDevice() {
+    return Optional.empty();
+  }
+
+  /**
+   * Returns how many bytes of memory outside the Java heap the framework says are in use; empty
+   * where it does not say.
+   */
+  default OptionalLong nativeBytes() {
+    return OptionalLong.empty();
+  }
+
+  /** Starts an average; to be overridden where a backend needs something around the start. */
+  default ModelEma<M> start(ModelEma.Builder<M> builder, M model) {
+    return builder.build(model);
+  }
+}
