@@ -19,6 +19,7 @@ import java.nio.Buffer;
 import java.util.Arrays;
 import java.util.Random;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
@@ -148,6 +149,16 @@ class KernelArithmeticTest {
   @ParameterizedTest(name = "gain {1} at decay {0}, seed 83")
   @CsvSource({"0.9999, 0.999834", "0.99999, 0.99864"})
   void weightedSumLetsConstantsDriftDownToItsGain(double decay, double gain) {
+    assertDriftDownTo(gain, decay);
+  }
+
+  @Test
+  @Tag("full") // ten million updates
+  void weightedSumLosesOnePercentAtADecayNearerToOne() {
+    assertDriftDownTo(0.98690, 0.999999);
+  }
+
+  private static void assertDriftDownTo(double gain, double decay) {
     double[] constants = new Random(83).doubles(256, 1, 2).map(Format.F32::round).toArray();
     HostMemory models = HostMemory.of(buffer(ElementType.F32, constants));
     Buffer average = buffer(ElementType.F32, constants);
