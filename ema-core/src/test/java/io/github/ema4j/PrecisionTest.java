@@ -126,4 +126,26 @@ class PrecisionTest {
       return settled;
     }
   }
+
+  /** Where a millionth of the rest of the way is less than half a unit in the last place. */
+  @Test
+  void evenAFloatShadowStaysShortAtADecayNearOne() {
+    float[] weight = {1};
+    StateDict<ArrayTensor> model = Models.model("w", weight);
+    ModelEma.Builder<StateDict<ArrayTensor>> builder =
+        Models.averaging().strategy(EmaStrategy.nameMatched(0.999999)).canary(false);
+    try (var average = builder.build(model);
+        var wide = builder.shadowType(ShadowType.F64).build(model)) {
+      weight[0] = 1.059f;
+      average.update(model);
+      wide.update(model);
+      assertThat(floats(average.state())).containsExactly(1);
+      weight[0] = 1.061f;
+      average.update(model);
+      assertThat(floats(average.state())).containsExactly(Math.nextUp(1f));
+      assertThat(wide.progress().effectiveWindow()).isCloseTo(1e6, within(1e-4));
+      double[] exact = (double[]) ((ArrayTensor) wide.state().entries().get(0).tensor()).array();
+      assertThat(exact[0]).isCloseTo(1 + 5.9e-8, within(1e-13));
+    }
+  }
 }

@@ -4,11 +4,13 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
 import ai.djl.Model;
+import ai.djl.engine.Engine;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.core.Linear;
 import ai.djl.training.DefaultTrainingConfig;
+import ai.djl.training.GradientCollector;
 import ai.djl.training.dataset.ArrayDataset;
 import ai.djl.training.initializer.Initializer;
 import ai.djl.training.loss.Loss;
@@ -17,9 +19,11 @@ import ai.djl.training.tracker.Tracker;
 import io.github.ema4j.StateDict;
 import io.github.ema4j.array.ArrayBackend;
 import io.github.ema4j.array.ArrayTensor;
+import io.github.ema4j.djl.DjlAdapter;
 import io.github.ema4j.schedule.PowerFunction;
 import java.util.HashMap;
 import java.util.Map;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.Test;
 
 class ExamplesTest {
@@ -49,6 +53,121 @@ class ExamplesTest {
 
     assertThat(best).isEqualTo(0.08);
     assertThat(weight[0]).as("the model's own weight").isCloseTo(1, within(1e-4f));
+  }
+
+  @Test
+  void gradientsAreAveragedAsAdamsFirstMoment() {
+    double[] gradient = {0};
+    double[] weight = {1};
+    double[] expected = {1, 0}; // the weight and the first moment
+    AtomicInteger steps = new AtomicInteger();
+    AverageGradients.train(
+        StateDict.builder(ArrayBackend.instance())
+            .parameter("weight", ArrayTensor.of(gradient, 1))
+            .build(),
+        50,
+        () -> gradient[0] = 2 * weight[0],
+        () -> {
+          expected[1] = 0.9 * expected[1] + 0.1 * 2 * expected[0];
+          expected[0] -= 0.1 * expected[1] / (1 - Math.pow(0.9, steps.incrementAndGet()));
+          weight[0] -= 0.1 * gradient[0];
+          assertThat(weight[0]).isCloseTo(expected[0], within(1e-13));
+        });
+
+    assertThat(steps).hasValue(50);
+  }
+
+  @Test
+  void gradientsOfDjlAreAveragedInPlace() {
+    try (NDManager manager = NDManager.newBaseManager()) {
+      NDArray weight = manager.create(new float[] {3, -2});
+      weight.setRequiresGradient(true);
+      backward(weight); // the first one makes the gradients' array
+      AtomicInteger batch = new AtomicInteger();
+      float[] averaged = {0, 0};
+      NDArray gradients = weight.getGradient();
+      AverageGradients.train(
+          StateDict.builder(DjlAdapter.instance().backend()).parameter("weight", gradients).build(),
+          3,
+          () -> {
+            gradients.set(new float[2]); // DJL adds to what is there
+            weight.set(new float[] {batch.getAndIncrement(), 1});
+            backward(weight);
+          },
+          () -> {
+            float[] now = weight.getGradient().toFloatArray();
+            averaged[0] = now[0];
+            averaged[1] = now[1];
+          });
+
+      // Of w^2 at 0, 1, 2 and at 1, 1, 1; the weights are .81, .9, 1 in parts of their sum.
+      assertThat((double) averaged[0]).isCloseTo((.9 * 2 + 4) / 2.71, within(1e-6));
+      assertThat((double) averaged[1]).isCloseTo(2, within(1e-6));
+    }
+  }
+
+  private static void backward(NDArray weight) {
+    try (GradientCollector collector = Engine.getInstance().newGradientCollector()) {
+      collector.backward(weight.mul(weight).sum());
+    }
+  }
+
+  @Test
+  void switchEmaTrainsOnFromTheAverage() {
+    double[] weight = {0};
+    double[] expected = {0, 0}; // the weight and its average
+    AtomicInteger steps = new AtomicInteger();
+    SwitchEma.train(
+        ArrayBackend.adapter(),
+        StateDict.builder(ArrayBackend.instance())
+            .parameter("weight", ArrayTensor.of(weight, 1))
+            .build(),
+        4,
+        25,
+        model -> {
+          assertThat(weight[0]).isCloseTo(expected[0], within(1e-13));
+          weight[0] += 0.1 * (1 - weight[0]);
+          expected[0] += 0.1 * (1 - expected[0]);
+          expected[1] = 0.99 * expected[1] + 0.01 * expected[0];
+          if (steps.incrementAndGet() % 25 == 0) {
+            expected[0] = expected[1];
+          }
+        });
+
+    assertThat(steps).hasValue(100);
+    assertThat(weight[0]).isCloseTo(expected[1], within(1e-13));
+  }
+
+  @Test
+  void theHareIsCalledBackToTheTortoise() {
+    double[] hare = {0};
+    double[] expected = {0, 0}; // the hare and the tortoise
+    AtomicInteger steps = new AtomicInteger();
+    AtomicInteger evaluations = new AtomicInteger();
+    HareAndTortoise.train(
+        ArrayBackend.adapter(),
+        StateDict.builder(ArrayBackend.instance())
+            .parameter("weight", ArrayTensor.of(hare, 1))
+            .build(),
+        60,
+        20,
+        0.75,
+        model -> {
+          if (steps.get() > 0 && steps.get() % 20 == 0) {
+            expected[0] = 0.25 * expected[0] + 0.75 * expected[1];
+          }
+          assertThat(hare[0]).isCloseTo(expected[0], within(1e-13));
+          hare[0] += 0.1 * (1 - hare[0]);
+          expected[0] += 0.1 * (1 - expected[0]);
+          expected[1] = 0.999 * expected[1] + 0.001 * expected[0];
+          steps.incrementAndGet();
+        },
+        model -> {
+          assertThat(hare[0]).isCloseTo(expected[1], within(1e-13));
+          evaluations.incrementAndGet();
+        });
+
+    assertThat(evaluations).hasValue(3);
   }
 
   @Test
