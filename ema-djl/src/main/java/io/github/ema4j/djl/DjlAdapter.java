@@ -2,6 +2,7 @@ package io.github.ema4j.djl;
 
 import static com.google.common.base.Preconditions.checkArgument;
 
+import ai.djl.Device;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
@@ -86,8 +87,8 @@ public final class DjlAdapter implements ModelAdapter<Block, NDArray> {
   }
 
   /**
-   * Initialises a copy that has no arrays yet with the model's input shapes and data type. The
-   * arrays live until {@link #releaseCopy}.
+   * Initialises a copy that has no arrays yet with the model's input shapes, data type and device.
+   * The arrays live until {@link #releaseCopy}.
    *
    * @throws IllegalArgumentException if the copy shares a parameter with the model
    * @throws IllegalStateException if the copy has no arrays and the model's input shapes are not
@@ -99,7 +100,7 @@ public final class DjlAdapter implements ModelAdapter<Block, NDArray> {
     if (!needsArrays(copy)) {
       return false;
     }
-    NDManager manager = DjlBackend.manager().newSubManager();
+    NDManager manager = DjlBackend.manager().newSubManager(device(model));
     try {
       copy.initialize(manager, dataType(model), inputShapes(model));
       DjlBackend.keep(arrays(copy));
@@ -181,6 +182,11 @@ public final class DjlAdapter implements ModelAdapter<Block, NDArray> {
               + " initialise it with; return a block that is initialised",
           e);
     }
+  }
+
+  private static Device device(Block model) {
+    List<NDArray> arrays = arrays(model);
+    return arrays.isEmpty() ? Device.cpu() : arrays.get(0).getDevice();
   }
 
   private static DataType dataType(Block model) {

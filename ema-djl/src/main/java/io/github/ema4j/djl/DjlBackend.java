@@ -9,35 +9,46 @@ import ai.djl.ndarray.NDScope;
 import ai.djl.ndarray.index.NDIndex;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
+import ai.djl.util.NativeResource;
 import com.google.common.collect.ImmutableBiMap;
 import com.google.common.collect.ImmutableList;
+import com.google.common.collect.MapMaker;
 import com.sun.jna.Native;
 import com.sun.jna.Pointer;
+import io.github.ema4j.Device;
 import io.github.ema4j.ElementType;
 import io.github.ema4j.TensorSpec;
+import io.github.ema4j.spi.DeviceBackend;
 import io.github.ema4j.spi.HostMemory;
 import io.github.ema4j.spi.Storage;
-import io.github.ema4j.spi.TensorBackend;
 import java.nio.Buffer;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
+import java.util.concurrent.ConcurrentMap;
 
 /**
- * The backend over DJL's NDArrays of the default engine, in host memory and row-major.
+ * The backend over DJL's NDArrays of the default engine, row-major, on the CPU and on GPUs (device
+ * {@code gpu(1)} of DJL is {@code cuda:1} here).
  *
  * <p>Float64, float32, float16, int64, int32, int8, uint8 and boolean are supported. Refused with a
  * message, before anything native runs, are bfloat16 (of which LibTorch under DJL aborts the
  * process), complex numbers and strings; refused as well are sparse arrays, arrays on other
- * devices, and views that are not contiguous, of which DJL gives only a copy out.
+ * devices, and views on the CPU that are not contiguous, of which DJL gives only a copy out.
  *
- * <p>Memory is the engine's own, opened in place. What {@link #allocate} returns lies in an
- * NDManager that belongs to this backend: closing a model, its manager or an {@link NDScope} does
- * not touch it. Thread-safe for different arrays.
+ * <p>Memory on the CPU is the engine's own, opened in place. On GPUs DJL's operations do the work,
+ * of which it has none that is fused: an update of a tensor is three of them and one temporary of
+ * its size. DJL does not tell addresses there, so that arrays are tied where they are one NDArray.
+ *
+ * <p>What {@link #allocate} returns lies in an NDManager that belongs to this backend: closing a
+ * model, its manager or an {@link NDScope} does not touch it. Thread-safe for different arrays.
  */
-public final class DjlBackend implements TensorBackend<NDArray> {
+public final class DjlBackend implements DeviceBackend<NDArray> {
   private static final long SEGMENT_BYTES = 1L << 30;
+  private static final String CUDA = "cuda";
   private static final DjlBackend INSTANCE = new DjlBackend(SEGMENT_BYTES);
 
   /** Stands for the process' memory. */
@@ -56,6 +67,13 @@ public final class DjlBackend implements TensorBackend<NDArray> {
           .build();
 
   private final long segmentBytes;
+  private final DeviceArithmetic arithmetic = new DeviceArithmetic(this);
+
+  /**
+   * The arrays that were found contiguous, each with its native tensor of then: {@link
+   * NDArray#intern} puts another behind the same array.
+   */
+  private final ConcurrentMap<NDArray, Object> contiguous = new MapMaker().weakKeys().makeMap();
 
   /** What all averages own, for as long as the process lives; loads the engine when first asked. */
   private static final class Owned {
@@ -96,27 +114,35 @@ public final class DjlBackend implements TensorBackend<NDArray> {
     requireOpen(array);
     ElementType type = elementType(array.getDataType());
     requireDefaultEngine(array);
-    if (!array.getDevice().equals(ai.djl.Device.cpu())) {
-      throw new UnsupportedOperationException(
-          "NDArrays are averaged in host memory, but this one is on "
-              + array.getDevice()
-              + "; train on Device.cpu()");
-    }
+    Device device = device(array.getDevice());
     if (array.isSparse()) {
       throw new UnsupportedOperationException(
           "a sparse NDArray ("
               + array.getSparseFormat()
               + ") cannot be averaged; make it dense with toDense()");
     }
-    TensorSpec spec = TensorSpec.contiguous(type, array.getShape().getShape());
-    open(array);
-    return spec;
+    if (device.isCpu()) {
+      open(array);
+    }
+    return TensorSpec.contiguous(type, array.getShape().getShape()).withDevice(device);
+  }
+
+  /** Describes a live array, and names it where it is refused. */
+  TensorSpec describe(String kind, String name, NDArray array) {
+    try {
+      return describe(array);
+    } catch (UnsupportedOperationException e) {
+      throw new UnsupportedOperationException(kind + " '" + name + "': " + e.getMessage(), e);
+    }
   }
 
   @Override
   public Storage storage(NDArray array) {
     requireOpen(array);
     long bytes = bytes(array);
+    if (!isOnHost(array)) {
+      return new Storage(array, 0, bytes);
+    }
     return new Storage(ADDRESS_SPACE, bytes == 0 ? 0 : address(open(array).get(0)), bytes);
   }
 
@@ -135,16 +161,19 @@ public final class DjlBackend implements TensorBackend<NDArray> {
    */
   @Override
   public List<NDArray> allocate(List<TensorSpec> specs) {
-    specs.forEach(DjlBackend::requireAllocatable);
-    NDManager manager = Owned.MANAGER.newSubManager();
+    specs.forEach(spec -> requireAllocatable(spec.type(), spec.device()));
+    Map<Device, NDManager> managers = new HashMap<>();
     try {
       ImmutableList.Builder<NDArray> arrays = ImmutableList.builder();
       for (TensorSpec spec : specs) {
+        NDManager manager =
+            managers.computeIfAbsent(
+                spec.device(), device -> Owned.MANAGER.newSubManager(djlDevice(device)));
         arrays.add(manager.zeros(new Shape(spec.shape().toArray()), dataType(spec.type())));
       }
       return keep(arrays.build());
     } catch (RuntimeException | Error e) {
-      manager.close();
+      managers.values().forEach(NDManager::close);
       throw e;
     }
   }
@@ -177,6 +206,37 @@ public final class DjlBackend implements TensorBackend<NDArray> {
     }
   }
 
+  /**
+   * {@inheritDoc}
+   *
+   * <p>Half precision is computed in float32 and rounded once.
+   */
+  @Override
+  public void lerp(List<NDArray> averages, List<NDArray> models, double weight) {
+    arithmetic.lerp(averages, models, weight);
+  }
+
+  /**
+   * {@inheritDoc}
+   *
+   * <p>Half precision and integers are computed in float32, as timm does, and rounded once.
+   */
+  @Override
+  public void weightedSum(
+      List<NDArray> averages, List<NDArray> models, double averageFactor, double modelFactor) {
+    arithmetic.weightedSum(averages, models, averageFactor, modelFactor);
+  }
+
+  @Override
+  public void copy(List<NDArray> to, List<NDArray> from) {
+    arithmetic.copy(to, from);
+  }
+
+  @Override
+  public boolean isFinite(NDArray array) {
+    return arithmetic.isFinite(array);
+  }
+
   /** Takes arrays out of the scope that the user may have open around an average. */
   static <C extends Iterable<NDArray>> C keep(C arrays) {
     arrays.forEach(NDScope::unregister);
@@ -200,14 +260,36 @@ public final class DjlBackend implements TensorBackend<NDArray> {
     }
   }
 
-  private static void requireAllocatable(TensorSpec spec) {
-    if (!spec.device().isCpu()) {
+  private static void requireAllocatable(ElementType type, Device device) {
+    dataType(type);
+    int gpus = device.type().equals(CUDA) ? Engine.getInstance().getGpuCount() : 0;
+    if (!device.isCpu() && device.index() >= gpus) {
       throw new UnsupportedOperationException(
-          "averages of NDArrays are kept on the cpu, but one was wanted on "
-              + spec.device()
-              + "; leave the device out");
+          String.format(
+              "an average of NDArrays was wanted on %s, but DJL's engine %s has the cpu and %s of"
+                  + " type cuda here; choose one that it has, or leave the device out",
+              device, Engine.getDefaultEngineName(), gpus));
     }
-    dataType(spec.type());
+  }
+
+  private static boolean isOnHost(NDArray array) {
+    return array.getDevice().equals(ai.djl.Device.cpu());
+  }
+
+  private static Device device(ai.djl.Device device) {
+    if (device.equals(ai.djl.Device.cpu())) {
+      return Device.CPU;
+    } else if (device.getDeviceType().equals(ai.djl.Device.Type.GPU)) {
+      return new Device(CUDA, device.getDeviceId());
+    }
+    throw new UnsupportedOperationException(
+        "NDArrays are averaged on the cpu and on gpus, but this one is on "
+            + device
+            + "; train on Device.cpu() or Device.gpu()");
+  }
+
+  private static ai.djl.Device djlDevice(Device device) {
+    return device.isCpu() ? ai.djl.Device.cpu() : ai.djl.Device.gpu(device.index());
   }
 
   private static ElementType elementType(DataType type) {
@@ -240,21 +322,43 @@ public final class DjlBackend implements TensorBackend<NDArray> {
    * Opens an array in consecutive segments, the first of which has an address if it is not empty.
    */
   private List<ByteBuffer> open(NDArray array) {
-    if (bytes(array) == 0) {
+    long bytes = bytes(array);
+    if (bytes == 0) {
       return List.of(ByteBuffer.allocateDirect(0));
+    }
+    boolean known = isKnownToBeContiguous(array);
+    if (known && bytes <= segmentBytes) {
+      return List.of(array.toByteBuffer(true)); // makes no temporary array
     }
     try (NDScope temporaries = new NDScope()) {
       temporaries.suppressNotUsedWarning();
       List<ByteBuffer> segments = segments(array);
-      // DJL copies what is not contiguous; two copies that are both alive differ in address.
-      if (address(segments.get(0)) != address(segments(array).get(0))) {
-        throw new UnsupportedOperationException(
-            "the NDArray of shape "
-                + array.getShape()
-                + " is a view that is not contiguous, and DJL opens only a copy of it; average the"
-                + " array that it is a view of, or its duplicate()");
+      if (!known) {
+        requireInPlace(array, segments.get(0), segments(array).get(0));
       }
       return segments;
+    }
+  }
+
+  private boolean isKnownToBeContiguous(NDArray array) {
+    return array instanceof NativeResource<?> resource
+        && resource.getHandle().equals(contiguous.get(array));
+  }
+
+  /**
+   * Checks that an array was opened itself: DJL copies what is not contiguous, and two copies that
+   * are both alive differ in address.
+   */
+  private void requireInPlace(NDArray array, ByteBuffer once, ByteBuffer again) {
+    if (address(once) != address(again)) {
+      throw new UnsupportedOperationException(
+          "the NDArray of shape "
+              + array.getShape()
+              + " is a view that is not contiguous, and DJL opens only a copy of it; average the"
+              + " array that it is a view of, or its duplicate()");
+    }
+    if (array instanceof NativeResource<?> resource) {
+      contiguous.put(array, resource.getHandle());
     }
   }
 

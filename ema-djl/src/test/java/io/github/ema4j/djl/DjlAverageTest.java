@@ -216,6 +216,34 @@ class DjlAverageTest {
   }
 
   @Test
+  void whatAnyThreadDoesWithAnAverageRecordsNothingAndLeavesNothingBehind()
+      throws InterruptedException {
+    try (ModelEma<Block> ema = builder().module(Nets::network).build(block)) {
+      Runnable use =
+          () -> {
+            Nets.shift(block, 0.1f);
+            ema.update(block);
+            ema.swapInto(block).close();
+            ema.copyTo(block, 0.5);
+            ema.module();
+          };
+      use.run();
+      int open = Nets.openArrays();
+      Nets.onAnotherThread(
+          () -> {
+            assertThat(JniUtils.isGradMode()).isTrue();
+            for (int i = 0; i < 20; i++) {
+              use.run();
+            }
+            for (Entry<?> entry : ema.state().entries()) {
+              assertThat(Nets.isRecorded((NDArray) entry.tensor())).as(entry.name()).isFalse();
+            }
+          });
+      assertThat(Nets.openArrays()).isEqualTo(open);
+    }
+  }
+
+  @Test
   void aRuleThatFailsChangesNothing() {
     try (ModelEma<Block> ema = builder().build(block)) {
       Nets.shift(block, 1);

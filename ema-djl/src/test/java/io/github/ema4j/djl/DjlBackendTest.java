@@ -166,6 +166,30 @@ class DjlBackendTest {
   }
 
   @Test
+  void looksAgainWhereAnArrayHasAnotherTensorBehindIt() {
+    NDArray array = manager.ones(new Shape(3, 3));
+    backend.memory(array);
+    array.intern(manager.ones(new Shape(3, 3)).transpose());
+
+    assertThatThrownBy(() -> backend.memory(array))
+        .isInstanceOf(UnsupportedOperationException.class)
+        .hasMessageContaining("not contiguous");
+    array.intern(manager.full(new Shape(3, 3), 5f));
+    assertThat(((FloatBuffer) backend.memory(array).segmentAt(0)).get(8)).isEqualTo(5);
+  }
+
+  @Test
+  void followsAnArrayWhoseMemoryWasReplaced() {
+    NDArray array = manager.ones(new Shape(2));
+    Storage before = backend.storage(array);
+    array.set(new float[] {3, 4});
+
+    assertThat(backend.storage(array).overlaps(before)).isFalse();
+    ((FloatBuffer) backend.memory(array).segmentAt(0)).put(1, 7);
+    assertThat(array.toFloatArray()).containsExactly(3, 7);
+  }
+
+  @Test
   void takesViewsThatAreContiguous() {
     NDArray array = manager.ones(new Shape(4, 3));
     NDArray rows = array.get("1:3");
@@ -268,18 +292,30 @@ class DjlBackendTest {
         .hasMessageContaining("toDense()");
   }
 
+  private static NDArray on(Device device) {
+    return new PassthroughNDArray(
+        new PassthroughNDManager(Engine.getInstance(), device),
+        new Object(),
+        new Shape(2),
+        DataType.FLOAT32);
+  }
+
+  @Test
+  void describesArraysOnGpusWithoutOpeningThem() {
+    NDArray array = on(Device.gpu(1));
+    io.github.ema4j.Device cuda1 = new io.github.ema4j.Device("cuda", 1);
+
+    assertThat(backend.describe(array))
+        .isEqualTo(TensorSpec.contiguous(ElementType.F32, 2).withDevice(cuda1));
+    assertThat(backend.storage(array).isSameAs(backend.storage(array))).isTrue();
+    assertThat(backend.storage(array).overlaps(backend.storage(on(Device.gpu(1))))).isFalse();
+  }
+
   @Test
   void refusesArraysOnOtherDevices() {
-    NDArray array =
-        new PassthroughNDArray(
-            new PassthroughNDManager(Engine.getInstance(), Device.gpu(1)),
-            new Object(),
-            new Shape(2),
-            DataType.FLOAT32);
-
-    assertThatThrownBy(() -> backend.describe(array))
+    assertThatThrownBy(() -> backend.describe(on(Device.of("npu", 0))))
         .isInstanceOf(UnsupportedOperationException.class)
-        .hasMessageContaining("gpu(1)")
+        .hasMessageContaining("npu(0)")
         .hasMessageContaining("Device.cpu()");
   }
 
@@ -395,9 +431,10 @@ class DjlBackendTest {
     assertThatThrownBy(
             () ->
                 backend.allocate(
-                    List.of(here, here.withDevice(new io.github.ema4j.Device("cuda", 1)))))
+                    List.of(here, here.withDevice(new io.github.ema4j.Device("cuda", 99)))))
         .isInstanceOf(UnsupportedOperationException.class)
-        .hasMessageContaining("cuda:1");
+        .hasMessageContaining("cuda:99")
+        .hasMessageContaining("leave the device out");
     assertThat(Nets.owned()).isEqualTo(before);
   }
 

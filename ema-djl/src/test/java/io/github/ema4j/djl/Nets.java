@@ -7,6 +7,7 @@ import ai.djl.engine.EngineException;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.NDScope;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Activation;
 import ai.djl.nn.Block;
@@ -162,7 +163,9 @@ final class Nets {
    * hasGradient()} is false for every array that was computed, recorded or not.
    */
   static boolean isRecorded(NDArray array) {
-    try (GradientCollector collector = Engine.getInstance().newGradientCollector()) {
+    try (NDScope temporaries = new NDScope();
+        GradientCollector collector = Engine.getInstance().newGradientCollector()) {
+      temporaries.suppressNotUsedWarning();
       collector.backward(array.sum());
       return true;
     } catch (EngineException e) {
