@@ -59,7 +59,12 @@ final class DjlStateDict implements StateDict<NDArray> {
     this.block = block;
     sources = sources(block);
     buffers = ScriptBuffers.of(block);
-    entries = listed();
+    try {
+      entries = listed(sources, buffers);
+    } catch (RuntimeException | Error e) {
+      buffers.close();
+      throw e;
+    }
   }
 
   @Override
@@ -80,25 +85,31 @@ final class DjlStateDict implements StateDict<NDArray> {
    */
   @Override
   public boolean refresh() {
-    List<Source> now = sources(block);
-    boolean moved = !now.equals(sources) || !buffers.areOf(block);
-    boolean changed = moved;
-    for (int i = 0; i < now.size(); i++) {
-      NDArray array = now.get(i).array();
-      if (!moved && !isSame(array, entries.get(i).tensor())) {
-        moved = true;
+    ScriptBuffers buffersNow = buffers.asOf(block);
+    ScriptBuffers unused = buffersNow;
+    try {
+      List<Source> now = sources(block);
+      boolean moved = buffersNow != buffers || !now.equals(sources);
+      boolean changed = moved;
+      for (int i = 0; i < now.size(); i++) {
+        NDArray array = now.get(i).array();
+        if (!moved && !isSame(array, entries.get(i).tensor())) {
+          moved = true;
+        }
+        changed |= moved || now.get(i).role(entries.get(i).spec()) != entries.get(i).role();
       }
-      changed |= moved || now.get(i).role(entries.get(i).spec()) != entries.get(i).role();
+      if (changed) {
+        entries = listed(now, buffersNow);
+        sources = now;
+      }
+      unused = buffers;
+      buffers = buffersNow;
+      return moved;
+    } finally {
+      if (unused != buffers) {
+        unused.close();
+      }
     }
-    if (!buffers.areOf(block)) {
-      buffers.close();
-      buffers = ScriptBuffers.of(block);
-    }
-    if (changed) {
-      sources = now;
-      entries = listed();
-    }
-    return moved;
   }
 
   /** Frees the handles of the scripts' buffers; the buffers stay the scripts'. */
@@ -129,29 +140,21 @@ final class DjlStateDict implements StateDict<NDArray> {
     return sources;
   }
 
-  private List<Entry<NDArray>> listed() {
+  private List<Entry<NDArray>> listed(List<Source> from, ScriptBuffers scripts) {
     ImmutableList.Builder<Entry<NDArray>> listed = ImmutableList.builder();
-    for (Source source : sources) {
+    for (Source source : from) {
       NDArray array = source.array();
-      TensorSpec spec = describe("parameter", source.name, array);
+      TensorSpec spec = backend.describe("parameter", source.name, array);
       listed.add(new Entry<>(source.name, array, spec, source.role(spec)));
     }
-    buffers
+    scripts
         .arrays()
         .forEach(
             (name, array) -> {
-              TensorSpec spec = describe("buffer", name, array);
+              TensorSpec spec = backend.describe("buffer", name, array);
               Role role = spec.type().isFloating() ? Role.STATISTIC : Role.COUNTER;
               listed.add(new Entry<>(name, array, spec, role));
             });
     return listed.build();
-  }
-
-  private TensorSpec describe(String kind, String name, NDArray array) {
-    try {
-      return backend.describe(array);
-    } catch (UnsupportedOperationException e) {
-      throw new UnsupportedOperationException(kind + " '" + name + "': " + e.getMessage(), e);
-    }
   }
 }

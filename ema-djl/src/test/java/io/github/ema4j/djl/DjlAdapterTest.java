@@ -239,6 +239,24 @@ class DjlAdapterTest {
   }
 
   @Test
+  void aRefreshThatFailsChangesNothing() {
+    StateDict<NDArray> state = adapter.stateDict(block);
+    List<Entry<NDArray>> before = state.entries();
+    NDArray view = model.getNDManager().ones(new Shape(2, 3)).transpose();
+    ((SequentialBlock) block).add(new Holder(Holder.parameter("view", view)));
+
+    for (int i = 0; i < 2; i++) {
+      assertThatThrownBy(state::refresh)
+          .isInstanceOf(UnsupportedOperationException.class)
+          .hasMessageContaining("'05Holder_view'");
+      assertThat(state.entries()).isSameAs(before);
+    }
+    ((SequentialBlock) block).removeLastBlock();
+    assertThat(state.refresh()).isFalse();
+    assertThat(state.entries()).isSameAs(before);
+  }
+
+  @Test
   void freezingChangesTheRoleAndMovesNothing() {
     StateDict<NDArray> state = adapter.stateDict(block);
     block.getParameters().get("01Linear_bias").freeze(true);

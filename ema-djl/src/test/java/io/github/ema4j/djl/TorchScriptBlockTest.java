@@ -3,6 +3,7 @@ package io.github.ema4j.djl;
 import static com.google.common.collect.ImmutableMap.toImmutableMap;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.entry;
 
 import ai.djl.Device;
 import ai.djl.MalformedModelException;
@@ -42,6 +43,8 @@ import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 class TorchScriptBlockTest {
   private static final List<String> NAMES =
@@ -94,13 +97,14 @@ class TorchScriptBlockTest {
   @Test
   void theAverageHasTheBitsOfTimmsAndTheSameOutputs() throws Exception {
     try (Model trained = load();
+        Model other = load(); // closes its block when it is garbage
         NDManager manager = NDManager.newBaseManager(Device.cpu())) {
       Block block = trained.getBlock();
       write(golden.run().models().get(0), block);
       try (ModelEma<Block> ema =
           ModelEma.builder(DjlAdapter.instance())
               .config(golden.run().config())
-              .module(() -> load().getBlock())
+              .module(other.getBlock())
               .build(block)) {
         for (StateDict<ArrayTensor> step : Iterables.skip(golden.run().models(), 1)) {
           write(step, block);
@@ -185,6 +189,127 @@ class TorchScriptBlockTest {
       assertThat(buffer.isReleased()).isTrue();
       assertThat(model.getBlock().getParameters().valueAt(0).getArray().isReleased()).isFalse();
     }
+  }
+
+  /** A module that keeps multiples of its input in a dict, as other ones keep statistics. */
+  private static final String KEEPING =
+      """
+        def forward(self: __torch__.Script,
+          x: Tensor) -> Tensor:
+          state = self.state
+          _0 = torch._set_item(state, "twice", torch.mul(x, 2))
+          _1 = torch._set_item(state, "once", torch.mul(x, 1))
+          return x
+        def ema_buffers(self: __torch__.Script) -> Dict[str, Tensor]:
+          return self.state
+      """;
+
+  private static void run(Model model, float... input) {
+    try (NDManager manager = NDManager.newBaseManager(Device.cpu())) {
+      model
+          .getBlock()
+          .forward(new ParameterStore(manager, false), new NDList(manager.create(input)), false);
+    }
+  }
+
+  @Test
+  void buffersInADictAreListedByTheirNames() throws Exception {
+    try (Model model = TorchScript.withMethods(KEEPING, directory.resolve("keeping"))) {
+      run(model, 1, 2);
+      try (StateDict<NDArray> dict = DjlAdapter.instance().stateDict(model.getBlock())) {
+        assertThat(doubles(dict))
+            .containsOnly(entry("once", new double[] {1, 2}), entry("twice", new double[] {2, 4}));
+        assertThat(dict.entries()).extracting(Entry::name).containsExactly("once", "twice");
+        assertThat(dict.refresh()).isFalse();
+      }
+    }
+  }
+
+  @Test
+  void aTensorThatTheScriptPutInABuffersPlaceIsFollowed() throws Exception {
+    try (Model model = TorchScript.withMethods(KEEPING, directory.resolve("keeping"))) {
+      run(model, 0);
+      int open = Nets.openArrays();
+      try (ModelEma<Block> ema =
+          ModelEma.builder(DjlAdapter.instance())
+              .strategy(EmaStrategy.nameMatched(0.5))
+              .build(model.getBlock())) {
+        run(model, 8);
+        ema.update(model.getBlock());
+        assertThat(doubles(ema.state()).get("once")).containsExactly(4);
+        assertThat(doubles(ema.state()).get("twice")).containsExactly(8);
+        run(model, 16);
+        ema.update(model.getBlock());
+        assertThat(doubles(ema.state()).get("once")).containsExactly(10);
+        int updated = Nets.openArrays();
+        for (int i = 0; i < 10; i++) {
+          run(model, i);
+          ema.update(model.getBlock());
+        }
+        assertThat(Nets.openArrays()).isEqualTo(updated);
+      }
+      assertThat(Nets.openArrays()).isEqualTo(open);
+    }
+  }
+
+  @Test
+  void aScriptThatReturnsCopiesOfItsBuffersIsRefused() throws Exception {
+    String copying =
+        KEEPING.replace(
+            "return self.state",
+            "return {\"a\": torch.mul(torch.__getitem__(self.state, \"once\"), 1)}");
+    try (Model model = TorchScript.withMethods(copying, directory.resolve("copying"))) {
+      run(model, 1);
+      assertRefused(model.getBlock(), "returns copies of its buffers");
+    }
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "int | 1",
+        "Dict[str, int] | {\"a\": 1}",
+        "List[int] | [1]",
+        "Tuple[Tensor, Tensor] | (torch.ones([2]), torch.ones([2]))"
+      })
+  void aScriptThatReturnsSomethingElseIsRefused(String type, String value) throws Exception {
+    String other = returning(type, value);
+    try (Model good = load();
+        Model model = TorchScript.withMethods(other, directory.resolve("other"))) {
+      String message = "must return List[Tensor] or Dict[str, Tensor], but returns";
+      assertRefused(model.getBlock(), message);
+      assertRefused(new SequentialBlock().add(good.getBlock()).add(model.getBlock()), message);
+    }
+  }
+
+  @Test
+  void aBufferThatTheBackendRefusesIsNamedAndNothingStaysOpen() throws Exception {
+    String halving =
+        KEEPING.replace("torch.mul(x, 2)", "torch.to(x, " + TorchScript.BFLOAT16 + ")");
+    try (Model model = TorchScript.withMethods(halving, directory.resolve("halving"))) {
+      run(model, 1);
+      assertRefused(model.getBlock(), "buffer 'twice': NDArrays of type");
+    }
+  }
+
+  private static void assertRefused(Block block, String message) {
+    int open = Nets.openArrays();
+    assertThatThrownBy(() -> DjlAdapter.instance().stateDict(block))
+        .isInstanceOf(UnsupportedOperationException.class)
+        .hasMessageContaining(message);
+    assertThat(Nets.openArrays()).isEqualTo(open);
+  }
+
+  private static String returning(String type, String value) {
+    return """
+        def forward(self: __torch__.Script,
+          x: Tensor) -> Tensor:
+          return x
+        def ema_buffers(self: __torch__.Script) -> %s:
+          return %s
+      """
+        .formatted(type, value);
   }
 
   private Model load() {
