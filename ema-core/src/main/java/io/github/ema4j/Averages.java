@@ -267,13 +267,17 @@ final class Averages<M, T> {
     if (config.guard() == NonFiniteGuard.ACCEPT) {
       return false;
     }
-    Optional<String> entry = tensors.nonFiniteEntry(true);
+    Optional<String> entry = nonFiniteEntry(tensors);
     if (entry.isPresent() && config.guard() == NonFiniteGuard.SKIP) {
       LOG.warn("Skipped an update: '{}' of the model has NaN or infinity", entry.get());
       return true;
     }
     entry.ifPresent(Averages::failNonFinite);
     return false;
+  }
+
+  private Optional<String> nonFiniteEntry(TensorPairs<T, T>.Opened tensors) {
+    return tensors.nonFiniteEntry(config.guard() != NonFiniteGuard.FAIL_ON_HOST);
   }
 
   private static void failNonFinite(String entry) {
@@ -325,7 +329,7 @@ final class Averages<M, T> {
     checkNotOwnModule(newModel);
     TensorPairs<T, T>.Opened tensors = bind(newModel).intoAverages().open();
     if (config.guard() != NonFiniteGuard.ACCEPT) {
-      tensors.nonFiniteEntry(true).ifPresent(Averages::failNonFinite);
+      nonFiniteEntry(tensors).ifPresent(Averages::failNonFinite);
     }
     tensors.copy();
     warnings.started(tensors::fingerprint);

@@ -42,7 +42,7 @@ public record EmaConfig(
           ShadowType.AUTO,
           Optional.empty(),
           Timing.EVERY_STEP,
-          NonFiniteGuard.FAIL,
+          NonFiniteGuard.FAIL_ON_HOST,
           true);
 
   /** Checks that all parts are there. */

@@ -46,8 +46,8 @@ public interface ModelEma<M> extends Average<M>, AutoCloseable {
    * @throws IllegalArgumentException if the model does not pair with the average, with every
    *     difference
    * @throws IllegalStateException if a swap is open, the average is closed or in use by another
-   *     thread, a tensor is closed or released, the model is not finite and the guard is {@link
-   *     NonFiniteGuard#FAIL}, or the clock counts samples
+   *     thread, a tensor is closed or released, the model has NaN or infinity where the {@link
+   *     NonFiniteGuard} looks and fails, or the clock counts samples
    */
   void update(M model);
 

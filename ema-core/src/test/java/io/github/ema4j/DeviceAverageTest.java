@@ -198,6 +198,36 @@ class DeviceAverageTest {
   }
 
   @Test
+  void nobodyWaitsForTheDeviceToLookThereUnlessAsked() {
+    StateDict<Far> model =
+        StateDict.builder(backend)
+            .parameter("far", far(tensor(0)))
+            .parameter("near", near(tensor(0)))
+            .build();
+    try (ModelEma<StateDict<Far>> ema = ModelEma.builder(adapter).build(model)) {
+      farFloats(model)[0] = Float.NaN;
+      backend.calls();
+      ema.update(model);
+      assertThat(backend.calls()).doesNotContain("isFinite");
+      ((float[]) model.entries().get(1).tensor().array().array())[0] = Float.NaN;
+      assertThatIllegalStateException()
+          .isThrownBy(() -> ema.update(model))
+          .withMessageContaining("'near' of the model has NaN or infinity");
+    }
+  }
+
+  @Test
+  void aModelInHostMemoryIsLookedAtWhereverItsAverageIs() {
+    StateDict<Far> model = dictOf(near(tensor(0)));
+    try (ModelEma<StateDict<Far>> ema = ModelEma.builder(adapter).device(DEVICE).build(model)) {
+      farFloats(model)[0] = Float.NaN;
+      assertThatIllegalStateException()
+          .isThrownBy(() -> ema.update(model))
+          .withMessageContaining("'w' of the model has NaN or infinity");
+    }
+  }
+
+  @Test
   void aClosedTensorIsFoundBeforeAnythingIsWritten() {
     ArrayTensor closing = tensor(0);
     StateDict<Far> model =

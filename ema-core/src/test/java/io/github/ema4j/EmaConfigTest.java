@@ -262,7 +262,7 @@ class EmaConfigTest {
         "microSteps = 3000000000 | microSteps: the value must be at most 2147483647, but was"
             + " 3000000000",
         "clock = epochs | clock: must be one of steps, samples, but was 'epochs'",
-        "guard = warn | guard: must be one of fail, skip, accept, but was 'warn'",
+        "guard = warn | guard: must be one of fail-on-host, fail, skip, accept, but was 'warn'",
         "canary = loud | canary: must be true or false, but was 'loud'",
         "policy.patterns = [{glob = x}] | policy.patterns: each needs treatment and one of glob and"
             + " regex, but one has [glob]",

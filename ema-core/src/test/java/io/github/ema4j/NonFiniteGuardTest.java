@@ -67,7 +67,7 @@ class NonFiniteGuardTest {
   }
 
   @ParameterizedTest
-  @EnumSource(names = {"FAIL", "SKIP"})
+  @EnumSource(names = {"FAIL", "FAIL_ON_HOST", "SKIP"})
   void anAverageThatWouldStartFromSuchAModelFails(NonFiniteGuard guard) {
     floats(model, "a")[1] = Float.NaN;
     assertThatIllegalStateException().isThrownBy(() -> halving(guard));

@@ -95,11 +95,16 @@ final class DevicePairs<L, R> {
     }
   }
 
-  /** Returns the name of the first entry on the right that has NaN or infinity; waits for it. */
-  Optional<String> nonFiniteEntry() {
+  /**
+   * Returns the name of the first entry on the right that has NaN or infinity.
+   *
+   * @param everywhere whether to look outside host memory too, and wait for the device
+   */
+  Optional<String> nonFiniteEntry(boolean everywhere) {
     return pairs.stream()
         .map(TensorPair::right)
-        .filter(entry -> entry.spec().type().isFloating() && !isFinite(entry))
+        .filter(entry -> entry.spec().type().isFloating())
+        .filter(entry -> (everywhere || right.isInHostMemory(entry)) && !isFinite(entry))
         .map(Entry::name)
         .findFirst();
   }

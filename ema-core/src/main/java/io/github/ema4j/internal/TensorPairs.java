@@ -274,7 +274,7 @@ public final class TensorPairs<L, R> {
           return Optional.of(nonFiniteEntry(open).name());
         }
       }
-      return everywhere ? elsewhere.nonFiniteEntry() : Optional.empty();
+      return elsewhere.nonFiniteEntry(everywhere);
     }
 
     private Entry<R> nonFiniteEntry(Open<L, R> open) {

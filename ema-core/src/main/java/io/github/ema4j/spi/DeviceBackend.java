@@ -34,7 +34,10 @@ public interface DeviceBackend<T> extends TensorBackend<T> {
    */
   void weightedSum(List<T> averages, List<T> models, double averageFactor, double modelFactor);
 
-  /** Overwrites each tensor with another, of whatever floating-point type, on whatever device. */
+  /**
+   * Overwrites each tensor with another, on whatever device, of the same type or both of
+   * floating-point types.
+   */
   void copy(List<T> to, List<T> from);
 
   /**
