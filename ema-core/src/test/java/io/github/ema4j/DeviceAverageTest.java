@@ -113,6 +113,28 @@ class DeviceAverageTest {
   }
 
   @Test
+  void aUsersRuleIsGivenTheTensorsThatAreAveragedAndTheOthersAreCopied() {
+    StateDict<Far> model =
+        StateDict.builder(backend)
+            .parameter("w", far(tensor(1)))
+            .counter("n", far(ArrayTensor.of(new long[] {1}, 1)))
+            .build();
+    try (ModelEma<StateDict<Far>> ema =
+        ModelEma.builder(adapter).guard(NonFiniteGuard.ACCEPT).build(model)) {
+      ((float[]) model.entries().get(0).tensor().array().array())[0] = 5;
+      ((long[]) model.entries().get(1).tensor().array().array())[0] = 2;
+      ema.update(
+          model,
+          Far.class,
+          (average, from, decay) ->
+              ((float[]) average.array().array())[0] = 10 * ((float[]) from.array().array())[0]);
+      assertThat(arrays(ema.state()).entries())
+          .extracting(entry -> entry.tensor().array())
+          .containsExactly(new float[] {50}, new long[] {2});
+    }
+  }
+
+  @Test
   void severalAveragesAreUpdatedTogether() {
     StateDict<Far> model = dictOf(far(tensor(0)));
     try (EmaBank<StateDict<Far>> bank =

@@ -14,6 +14,7 @@ import io.github.ema4j.array.ArrayTensor;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class ProgressTest {
 
@@ -91,6 +92,14 @@ class ProgressTest {
         .isThrownBy(
             () -> new Progress(updates, time, pending, microSteps, skipped, decay, startWeight, 0))
         .withMessage(message);
+  }
+
+  @ParameterizedTest
+  @ValueSource(doubles = {Double.NaN, 1e-300, Double.POSITIVE_INFINITY})
+  void theLogarithmOfAProductOfDecaysIsNotAboveZero(double logarithm) {
+    assertThatIllegalArgumentException()
+        .isThrownBy(() -> new Progress(0, 0, 0, 0, 0, 0.5, 1, logarithm))
+        .withMessage("logDecayProduct must not be above 0, but was " + logarithm);
   }
 
   @Test

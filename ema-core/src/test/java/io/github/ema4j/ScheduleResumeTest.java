@@ -6,6 +6,7 @@ import static io.github.ema4j.Models.model;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.github.ema4j.array.ArrayTensor;
+import io.github.ema4j.schedule.PowerFunction;
 import java.util.Map;
 import java.util.stream.Stream;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -29,6 +30,10 @@ class ScheduleResumeTest {
         DecaySchedule.halfLife(3),
         DecaySchedule.edm2Ramp(2).withRampRatio(0.2),
         DecaySchedule.uniformMean(),
+        PowerFunction.ofGamma(6.94),
+        PowerFunction.ofSigmaRel(0.25),
+        DecaySchedule.constant(0.99).zeroDebiased(),
+        DecaySchedule.numUpdatesWarmup(0.9).scaledBy(0.5).delayedBy(5).zeroDebiased(),
         DecaySchedule.uniformMean().delayedBy(9).clampedTo(0.1, 0.8).scaledBy(2));
   }
 

@@ -8,7 +8,11 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
 
 import io.github.ema4j.array.ArrayTensor;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Set;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -67,6 +71,72 @@ class SnapshotTest {
       trained.countDown();
       assertThat(reader.get()).isZero();
     }
+  }
+
+  @Test
+  void readersSeeAllEntriesOfOneUpdateWhateverTheWriterDoes() throws Exception {
+    float[] first = new float[20_000];
+    float[] last = new float[20_000];
+    long[] steps = {0};
+    StateDict<ArrayTensor> model =
+        Models.dict()
+            .parameter("first", Models.tensor(first))
+            .counter("steps", ArrayTensor.of(steps, 1))
+            .statistic("last", Models.tensor(last))
+            .build();
+    try (var average =
+        averaging().strategy(EmaStrategy.nameMatched(0)).canary(false).build(model)) {
+      CountDownLatch trained = new CountDownLatch(1);
+      List<Future<Set<Float>>> readers = new ArrayList<>();
+      for (int reader = 0; reader < 2; reader++) {
+        readers.add(others.submit(() -> stepsSeen(average, trained)));
+      }
+      for (int step = 1; step <= 200; step++) {
+        Arrays.fill(first, step);
+        Arrays.fill(last, step);
+        steps[0] = step;
+        if (step % 10 == 0) {
+          average.set(model);
+        } else {
+          average.update(model);
+        }
+        average.swapInto(model).close();
+        average.copyTo(model);
+      }
+      trained.countDown();
+      for (Future<Set<Float>> reader : readers) {
+        assertThat(reader.get()).isSubsetOf(wholeSteps()).isNotEmpty();
+      }
+    }
+  }
+
+  /** Returns the steps of the snapshots; NaN for one whose entries are of different steps. */
+  private static Set<Float> stepsSeen(
+      ModelEma<StateDict<ArrayTensor>> average, CountDownLatch trained) {
+    Set<Float> seen = new HashSet<>();
+    float newest = 0;
+    do {
+      try (StateDict<?> snapshot = average.snapshot()) {
+        float step = Models.longs(snapshot, "steps")[0];
+        boolean whole = step >= newest;
+        for (String name : List.of("first", "last")) {
+          for (float value : floats(snapshot, name)) {
+            whole &= value == step;
+          }
+        }
+        seen.add(whole ? step : Float.NaN);
+        newest = step;
+      }
+    } while (trained.getCount() > 0);
+    return seen;
+  }
+
+  private static Set<Float> wholeSteps() {
+    Set<Float> steps = new HashSet<>();
+    for (int step = 0; step <= 200; step++) {
+      steps.add((float) step);
+    }
+    return steps;
   }
 
   @Test

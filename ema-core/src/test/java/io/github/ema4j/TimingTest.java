@@ -5,9 +5,16 @@ import static io.github.ema4j.Models.floats;
 import static io.github.ema4j.Models.model;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
+import static org.assertj.core.api.Assertions.within;
 
 import io.github.ema4j.array.ArrayTensor;
+import io.github.ema4j.schedule.PowerFunction;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class TimingTest {
   private final StateDict<ArrayTensor> model = model("w", 0);
@@ -34,6 +41,57 @@ class TimingTest {
       }
       assertThat(floats(seldom.state())).isEqualTo(floats(always.state()));
       assertThat(seldom.progress().startWeight()).isEqualTo(always.progress().startWeight());
+    }
+  }
+
+  /** Where the decay of one unit does not depend on the time within what elapsed. */
+  @ParameterizedTest(name = "seed {0}")
+  @ValueSource(longs = {71, 72, 73})
+  void oneUpdateAfterALongTimeIsAsManyUpdatesOfAModelThatDoesNotMove(long seed) {
+    Random random = new Random(seed);
+    for (int i = 0; i < 50; i++) {
+      double decay = 0.5 + random.nextDouble() / 2;
+      int before = 20 + random.nextInt(20);
+      int elapsed = 1 + random.nextInt(40);
+      for (DecaySchedule schedule :
+          List.of(
+              DecaySchedule.constant(decay),
+              DecaySchedule.constant(decay).scaledBy(0.3).clampedTo(0.6, 0.99),
+              DecaySchedule.inversePowerWarmup(0.1),
+              DecaySchedule.linear(0, decay, 20),
+              DecaySchedule.piecewise(Map.of(1L, 0.3, 20L, decay)),
+              DecaySchedule.halfLife(1 + 10 * random.nextDouble()),
+              DecaySchedule.edm2Ramp(1.5),
+              DecaySchedule.uniformMean().delayedBy(10),
+              PowerFunction.ofGamma(0))) {
+        double[] weights = {0};
+        StateDict<ArrayTensor> wide =
+            Models.dict().parameter("w", ArrayTensor.of(weights, 1)).build();
+        ModelEma.Builder<StateDict<ArrayTensor>> builder =
+            averaging().strategy(EmaStrategy.nameMatched(0).scheduled(schedule)).canary(false);
+        try (var one = builder.build(wide);
+            var many = builder.build(wide)) {
+          for (int step = 0; step < before; step++) {
+            weights[0] = random.nextDouble();
+            one.update(wide);
+            many.update(wide);
+          }
+          one.update(wide, elapsed);
+          for (int step = 0; step < elapsed; step++) {
+            many.update(wide);
+          }
+          double[] after = {0};
+          StateDict<ArrayTensor> read =
+              Models.dict().parameter("w", ArrayTensor.of(after, 1)).build();
+          many.copyTo(read);
+          double expected = after[0];
+          one.copyTo(read);
+          assertThat(after[0])
+              .as("seed %d: %s, %d after %d", seed, schedule, elapsed, before)
+              .isCloseTo(expected, within(1e-13));
+          assertThat(one.progress().time()).isEqualTo(many.progress().time());
+        }
+      }
     }
   }
 

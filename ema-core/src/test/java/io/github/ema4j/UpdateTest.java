@@ -154,6 +154,43 @@ class UpdateTest {
   }
 
   @Test
+  void unitVectorsStayUnitVectorsWhenAPatternCopiesThem() {
+    StateDict<ArrayTensor> model =
+        dict().parameter("conv.weight", tensor(1)).statistic("conv.weight_u", tensor(1, 0)).build();
+    EntryPolicy policy =
+        EntryPolicy.defaults().with(NamePattern.regex(".*weight_[uv]"), Treatment.COPY);
+    try (var average = halving(model);
+        var copying =
+            averaging().strategy(EmaStrategy.nameMatched(0.5)).policy(policy).build(model)) {
+      float[] unit = floats(model, "conv.weight_u");
+      unit[0] = 0;
+      unit[1] = 1;
+      floats(model, "conv.weight")[0] = 3;
+      average.update(model);
+      copying.update(model);
+      assertThat(floats(average.state(), "conv.weight_u")).containsExactly(0.5f, 0.5f);
+      assertThat(floats(copying.state(), "conv.weight_u")).containsExactly(0, 1);
+      assertThat(floats(copying.state(), "conv.weight")).containsExactly(2);
+    }
+  }
+
+  @Test
+  void aFrozenParameterIsRightOnceItIsNoLongerFrozen() {
+    StateDict<ArrayTensor> frozen = dict().add("w", tensor(8), Role.FROZEN).build();
+    try (var average = halving(frozen);
+        var never = halving(model("w", 8))) {
+      for (int step = 0; step < 3; step++) {
+        average.update(frozen);
+        never.update(model("w", 8));
+      }
+      StateDict<ArrayTensor> thawed = model("w", 4);
+      average.update(thawed);
+      never.update(thawed);
+      assertThat(floats(average.state())).isEqualTo(floats(never.state())).containsExactly(6);
+    }
+  }
+
+  @Test
   void averagedCountersAreTruncated() {
     StateDict<ArrayTensor> model = dict().counter("n", ArrayTensor.of(new long[] {10})).build();
     EntryPolicy policy = EntryPolicy.defaults().with(Role.COUNTER, Treatment.AVERAGE);

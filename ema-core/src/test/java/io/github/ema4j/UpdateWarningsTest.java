@@ -155,6 +155,26 @@ class UpdateWarningsTest {
   }
 
   @Test
+  void aWeightOfHalfAUnitInTheLastPlaceStillMovesAndOneOfZeroIsMeant() {
+    for (double decay : new double[] {1 - 0x1p-24, 1}) {
+      try (var average =
+          averaging().canary(false).strategy(EmaStrategy.nameMatched(decay)).build(model)) {
+        average.update(model);
+      }
+    }
+    assertThat(warnings).isEmpty();
+    try (var average =
+        averaging().canary(false).strategy(EmaStrategy.nameMatched(1 - 0x1p-25)).build(model)) {
+      average.update(model);
+    }
+    assertThat(warnings)
+        .singleElement()
+        .asString()
+        .startsWith("Averages kept in F32 stall at decay 0.9999999701976776")
+        .contains("(5.9604644775390625E-8)");
+  }
+
+  @Test
   void theGainOfTheWeightedSumIsWarnedOfOnce() {
     ModelEma.Builder<StateDict<ArrayTensor>> builder =
         averaging().canary(false).rule(AveragingRule.WEIGHTED_SUM);
@@ -169,7 +189,8 @@ class UpdateWarningsTest {
     assertThat(warnings)
         .singleElement()
         .asString()
-        .startsWith("At decay 0.9999 the rule weighted-sum does not keep a constant");
+        .startsWith("At decay 0.9999 the rule weighted-sum does not keep a constant")
+        .contains("off by 1.659");
   }
 
   /** One less the gains that the formulas' golden numbers give. */
