@@ -2,13 +2,15 @@ package io.github.ema4j.examples.digits;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import com.google.common.collect.MoreCollectors;
+import io.github.ema4j.EmaStrategy;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.PrintStream;
-import java.net.URL;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Properties;
 import java.util.regex.Matcher;
@@ -17,6 +19,7 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 class DigitsDemoTest {
@@ -114,27 +117,10 @@ class DigitsDemoTest {
   }
 
   @ParameterizedTest
-  @ValueSource(
-      strings = {
-        "constant",
-        "inverse-power-warmup",
-        "num-updates-warmup",
-        "exponential-ramp",
-        "momentum-annealing",
-        "linear",
-        "cosine",
-        "piecewise",
-        "half-life",
-        "edm2-ramp",
-        "power-function",
-        "uniform-mean",
-        "zero-debiased",
-      })
-  void everyScheduleTrainsFromItsOwnFile(String schedule) throws Exception {
+  @MethodSource("configurationFiles")
+  void everyStrategyAndScheduleTrainsFromItsOwnFile(Path file) throws Exception {
     GzipFiles.write(directory, GzipFiles.randomImages(160, 8, 2));
-    URL file = DigitsDemo.class.getResource("/schedules/" + schedule + ".conf");
-    assertThat(file).isNotNull();
-    properties.setProperty("demo.config", Path.of(file.toURI()).toString());
+    properties.setProperty("demo.config", file.toString());
     properties.setProperty("demo.data", "images.csv.gz");
     properties.setProperty("demo.epochs", "2");
 
@@ -145,19 +131,61 @@ class DigitsDemoTest {
     assertThat(LAST.matcher(run.out().get(3)).matches()).as(run.out().get(3)).isTrue();
   }
 
-  @Test
-  void everyScheduleFileIsRun() throws Exception {
-    Path files = Path.of(DigitsDemo.class.getResource("/schedules").toURI());
-    String[] run =
-        DigitsDemoTest.class
-            .getDeclaredMethod("everyScheduleTrainsFromItsOwnFile", String.class)
-            .getAnnotation(ValueSource.class)
-            .strings();
-
-    try (Stream<Path> listed = Files.list(files)) {
-      assertThat(listed.map(file -> file.getFileName().toString().replace(".conf", "")))
-          .containsExactlyInAnyOrder(run);
+  static List<Path> configurationFiles() throws Exception {
+    List<Path> files = new ArrayList<>();
+    for (String folder : List.of("/strategies", "/schedules")) {
+      Path resources = Path.of(DigitsDemo.class.getResource(folder).toURI());
+      try (Stream<Path> listed = Files.list(resources)) {
+        files.addAll(listed.sorted().toList());
+      }
     }
+    return files;
+  }
+
+  /** The file of a type is named after it. */
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "strategies/name-matched",
+        "strategies/ordered",
+        "strategies/timm-v1",
+        "strategies/timm-v2",
+        "strategies/timm-v3",
+        "schedules/constant",
+        "schedules/inverse-power-warmup",
+        "schedules/num-updates-warmup",
+        "schedules/exponential-ramp",
+        "schedules/momentum-annealing",
+        "schedules/linear",
+        "schedules/cosine",
+        "schedules/piecewise",
+        "schedules/half-life",
+        "schedules/edm2-ramp",
+        "schedules/power-function",
+        "schedules/uniform-mean",
+        "schedules/zero-debiased",
+      })
+  void everyStrategyAndScheduleHasAFileThatChoosesIt(String name) throws Exception {
+    Path file =
+        configurationFiles().stream()
+            .filter(each -> each.endsWith(name + ".conf"))
+            .collect(MoreCollectors.onlyElement());
+    properties.setProperty("demo.config", file.toString());
+
+    EmaStrategy strategy = DemoConfig.read(properties, directory).ema().strategy();
+
+    switch (name) {
+      case "strategies/name-matched", "strategies/timm-v1" ->
+          assertThat(strategy.pairing()).isEqualTo(EmaStrategy.Pairing.NAME_MATCHED);
+      case "strategies/ordered", "strategies/timm-v2", "strategies/timm-v3" ->
+          assertThat(strategy.pairing()).isEqualTo(EmaStrategy.Pairing.ORDERED);
+      case "schedules/zero-debiased" -> assertThat(strategy.schedule().isZeroDebiased()).isTrue();
+      default -> assertThat(Files.readString(file)).contains("type = " + file(name) + "\n");
+    }
+  }
+
+  private static String file(String name) {
+    return name.substring(name.indexOf('/') + 1);
   }
 
   @Test
