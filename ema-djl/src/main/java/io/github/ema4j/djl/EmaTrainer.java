@@ -36,6 +36,8 @@ import org.jspecify.annotations.Nullable;
  * }
  * }</pre>
  *
+ * <p>{@link EmaValidationListener} evaluates the average after each epoch by itself.
+ *
  * <p>The trainer owns the average: it lives until the trainer is closed. Weights that are loaded
  * into the model after {@link #initialize} are made the average's starting point with {@code
  * ema().set(block)}. The clock is {@link io.github.ema4j.Clock#STEPS}. Not thread-safe: one thread
@@ -107,7 +109,8 @@ public class EmaTrainer extends Trainer {
   }
 
   /**
-   * Updates the parameters once, and then the average.
+   * Updates the parameters once, and then the average. How long that took, in nanoseconds, is added
+   * to the trainer's metrics as {@code ema}, where it has some.
    *
    * @throws IllegalStateException if the trainer is not initialised, or the average is swapped into
    *     a model; nothing has changed then
@@ -118,7 +121,9 @@ public class EmaTrainer extends Trainer {
     checkState(
         !ema.swapped(), "cannot train while the average is swapped into a model; close the swap");
     super.step();
+    long begin = System.nanoTime();
     ema.update(getModel().getBlock());
+    addMetric("ema", begin);
   }
 
   /**

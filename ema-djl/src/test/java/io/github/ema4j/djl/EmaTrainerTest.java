@@ -7,8 +7,10 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import ai.djl.Device;
 import ai.djl.Model;
+import ai.djl.metric.Metrics;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
+import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Block;
 import ai.djl.nn.Parameter;
 import ai.djl.training.DefaultTrainingConfig;
@@ -63,49 +65,67 @@ class EmaTrainerTest {
     return new EmaTrainer(model, Nets.config(), average());
   }
 
-  /** Keeps what the weights are after each step. */
-  private static final class Recording extends EmaTrainer {
+  /** Averages the weights of each step by itself, in double, and compares. */
+  private static final class Recomputing extends EmaTrainer {
+    final Map<String, double[]> expected = new LinkedHashMap<>();
     final List<Map<String, float[]>> steps = new ArrayList<>();
 
-    Recording(Model model) {
+    Recomputing(Model model) {
       super(model, Nets.config(), average());
+    }
+
+    @Override
+    public void initialize(Shape... shapes) {
+      super.initialize(shapes);
+      Nets.weights(getModel().getBlock())
+          .forEach((name, values) -> expected.put(name, doubles(values)));
     }
 
     @Override
     public void step() {
       super.step();
-      steps.add(Nets.weights(getModel().getBlock()));
+      Map<String, float[]> weights = Nets.weights(getModel().getBlock());
+      steps.add(weights);
+      Map<String, float[]> averages = Nets.values(ema().state());
+      assertThat(averages.keySet()).isEqualTo(expected.keySet());
+      expected.forEach(
+          (name, average) -> {
+            for (int i = 0; i < average.length; i++) {
+              average[i] = DECAY * average[i] + (1 - DECAY) * weights.get(name)[i];
+            }
+            assertThat(doubles(averages.get(name)))
+                .as("%s after step %s", name, steps.size())
+                .containsExactly(average, within(1e-6));
+          });
     }
   }
 
   @Test
   void followsEveryStepOfEasyTrain() throws Exception {
-    try (Recording trainer = new Recording(model)) {
+    try (Recomputing trainer = new Recomputing(model)) {
       trainer.initialize(Nets.INPUT);
-      Map<String, double[]> expected = new LinkedHashMap<>();
-      Nets.weights(block).forEach((name, values) -> expected.put(name, doubles(values)));
       EasyTrain.fit(trainer, 2, Nets.data(trainer.getManager()), null);
 
       assertThat(trainer.steps).hasSize(8);
       assertThat(trainer.ema().progress().updates()).isEqualTo(8);
-      for (Map<String, float[]> weights : trainer.steps) {
-        expected.forEach(
-            (name, average) -> {
-              for (int i = 0; i < average.length; i++) {
-                average[i] = DECAY * average[i] + (1 - DECAY) * weights.get(name)[i];
-              }
-            });
+      for (String name : List.of("01Linear_weight", "02BatchNorm_runningMean")) {
+        for (int i = 1; i < 8; i++) {
+          assertThat(trainer.steps.get(i).get(name))
+              .isNotEqualTo(trainer.steps.get(i - 1).get(name));
+        }
       }
-      Nets.values(trainer.ema().state())
-          .forEach(
-              (name, actual) ->
-                  assertThat(doubles(actual))
-                      .as(name)
-                      .containsExactly(expected.get(name), within(1e-5)));
-      assertThat(trainer.steps.get(7).get("01Linear_weight"))
-          .isNotEqualTo(trainer.steps.get(6).get("01Linear_weight"));
-      assertThat(trainer.steps.get(7).get("02BatchNorm_runningMean"))
-          .isNotEqualTo(trainer.steps.get(6).get("02BatchNorm_runningMean"));
+    }
+  }
+
+  @Test
+  void addsTheTimeOfEachUpdateToTheMetrics() throws Exception {
+    try (EmaTrainer trainer = trainer(model)) {
+      trainer.setMetrics(new Metrics());
+      trainer.initialize(Nets.INPUT);
+      EasyTrain.fit(trainer, 1, Nets.data(trainer.getManager()), null);
+
+      assertThat(trainer.getMetrics().getMetric("ema")).hasSize(4);
+      assertThat(trainer.getMetrics().getMetric("step")).hasSize(4);
     }
   }
 

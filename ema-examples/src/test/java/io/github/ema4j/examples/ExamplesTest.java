@@ -11,6 +11,7 @@ import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.core.Linear;
 import ai.djl.training.DefaultTrainingConfig;
 import ai.djl.training.GradientCollector;
+import ai.djl.training.Trainer;
 import ai.djl.training.dataset.ArrayDataset;
 import ai.djl.training.initializer.Initializer;
 import ai.djl.training.loss.Loss;
@@ -186,31 +187,76 @@ class ExamplesTest {
         });
   }
 
+  @Test
+  void aLoopOfOnesOwnEndsWithTheAveragedWeightsToo() throws Exception {
+    try (Model model = line();
+        Model alike = line();
+        Trainer trainer = alike.newTrainer(training())) {
+      AddEmaToDjl.trainWithValidation(model, training(), INPUT, 1, data(model), data(model));
+      trainer.initialize(INPUT);
+      AddEmaToDjl.trainInALoop(trainer, data(alike));
+
+      assertThat(weights(alike)).usingRecursiveComparison().isEqualTo(weights(model));
+      assertThat(weights(alike).values()).allSatisfy(values -> assertThat(values[0]).isNotZero());
+    }
+  }
+
+  @Test
+  void theLossOfTheAverageIsThatOfTheWeightsItLeaves() throws Exception {
+    try (Model model = line()) {
+      float loss =
+          AddEmaToDjl.trainWithValidation(model, training(), INPUT, 3, data(model), data(model))
+              .get("L2Loss");
+
+      float[] weight = weights(model).get("weight");
+      float bias = weights(model).get("bias")[0];
+      double expected = 0;
+      for (int i = 0; i < LABELS.length; i++) {
+        double output = weight[0] * INPUTS[2 * i] + weight[1] * INPUTS[2 * i + 1] + bias;
+        expected += Math.pow(output - LABELS[i], 2) / 2 / LABELS.length;
+      }
+      assertThat((double) loss).isCloseTo(expected, within(1e-5));
+    }
+  }
+
+  private static final Shape INPUT = new Shape(1, 2);
+  private static final float[] INPUTS = {1, 0, 0, 1, 1, 1, 2, 1};
+  private static final float[] LABELS = {3, 0, 2, 4};
+
   /** Trains y = 1 + 2a - b with steps of one example. */
   private static Map<String, float[]> weightsAfter(int steps) throws Exception {
-    try (Model model = Model.newInstance("line");
-        NDManager manager = NDManager.newBaseManager()) {
-      model.setBlock(Linear.builder().setUnits(1).build());
-      DefaultTrainingConfig config =
-          new DefaultTrainingConfig(Loss.l2Loss())
-              .optOptimizer(Optimizer.sgd().setLearningRateTracker(Tracker.fixed(0.1f)).build())
-              .optInitializer(Initializer.ZEROS, parameter -> true);
-      NDArray inputs = manager.create(new float[] {1, 0, 0, 1, 1, 1, 2, 1}, new Shape(4, 2));
-      NDArray labels = manager.create(new float[] {3, 0, 2, 4}, new Shape(4, 1));
-      ArrayDataset data =
-          new ArrayDataset.Builder()
-              .setData(inputs)
-              .optLabels(labels)
-              .setSampling(1, false)
-              .build();
-      AddEmaToDjl.train(model, config, new Shape(1, 2), steps / 4, data, data);
-      Map<String, float[]> weights = new HashMap<>();
-      model
-          .getBlock()
-          .getParameters()
-          .forEach(
-              entry -> weights.put(entry.getKey(), entry.getValue().getArray().toFloatArray()));
-      return weights;
+    try (Model model = line()) {
+      AddEmaToDjl.train(model, training(), INPUT, steps / 4, data(model), data(model));
+      return weights(model);
     }
+  }
+
+  private static Model line() {
+    Model model = Model.newInstance("line");
+    model.setBlock(Linear.builder().setUnits(1).build());
+    return model;
+  }
+
+  private static DefaultTrainingConfig training() {
+    return new DefaultTrainingConfig(Loss.l2Loss())
+        .optOptimizer(Optimizer.sgd().setLearningRateTracker(Tracker.fixed(0.1f)).build())
+        .optInitializer(Initializer.ZEROS, parameter -> true);
+  }
+
+  private static ArrayDataset data(Model model) {
+    return new ArrayDataset.Builder()
+        .setData(model.getNDManager().create(INPUTS, new Shape(4, 2)))
+        .optLabels(model.getNDManager().create(LABELS, new Shape(4, 1)))
+        .setSampling(1, false)
+        .build();
+  }
+
+  private static Map<String, float[]> weights(Model model) {
+    Map<String, float[]> weights = new HashMap<>();
+    model
+        .getBlock()
+        .getParameters()
+        .forEach(entry -> weights.put(entry.getKey(), entry.getValue().getArray().toFloatArray()));
+    return weights;
   }
 }
