@@ -39,6 +39,12 @@ import java.util.concurrent.ConcurrentMap;
  * decided when the average starts: freezing later changes the role that the state dict shows, not
  * the treatment.
  *
+ * <p>A TorchScript module's buffers, which DJL does not list, come after its parameters; the script
+ * tells them by a method {@code ema_buffers}.
+ *
+ * <p>A model that DJL loaded closes its block when it is closed or garbage: where a supplier
+ * returns such a block, keep its {@link ai.djl.Model} for as long as the average.
+ *
  * <p>Update after {@code Trainer.step()}: DJL's {@code onTrainingBatch} comes before it. {@link
  * EmaTrainer} does so by itself. Thread-safe for different blocks.
  */

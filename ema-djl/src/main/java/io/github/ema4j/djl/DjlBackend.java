@@ -41,7 +41,9 @@ import java.util.concurrent.ConcurrentMap;
  *
  * <p>Memory on the CPU is the engine's own, opened in place. On GPUs DJL's operations do the work,
  * of which it has none that is fused: an update of a tensor is three of them and one temporary of
- * its size. DJL does not tell addresses there, so that arrays are tied where they are one NDArray.
+ * its size; where there is no memory for that, the update fails with some tensors averaged and
+ * others not. DJL does not tell addresses there, so that arrays are tied where they are one
+ * NDArray.
  *
  * <p>What {@link #allocate} returns lies in an NDManager that belongs to this backend: closing a
  * model, its manager or an {@link NDScope} does not touch it. Thread-safe for different arrays.
