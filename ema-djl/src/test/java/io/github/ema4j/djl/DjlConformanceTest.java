@@ -89,6 +89,7 @@ class DjlConformanceTest extends ConformanceKit<Block, NDArray> {
   public Set<Capability> capabilities() {
     Set<Capability> capabilities = EnumSet.of(Capability.IN_PLACE, Capability.ZERO_COPY);
     capabilities.add(Capability.EMPTY);
+    capabilities.add(Capability.MOVING);
     capabilities.add(Capability.ABOVE_2_GIB);
     TYPES.keySet().forEach(type -> capabilities.add(Capability.of(type)));
     return capabilities;
@@ -121,7 +122,7 @@ class DjlConformanceTest extends ConformanceKit<Block, NDArray> {
   }
 
   @Override
-  public boolean relocate(Block model) {
+  public void relocate(Block model) {
     NDManager manager = ((ParametersBlock) model).manager;
     for (Parameter parameter : model.getParameters().values()) {
       ByteArrayOutputStream saved = new ByteArrayOutputStream();
@@ -132,6 +133,5 @@ class DjlConformanceTest extends ConformanceKit<Block, NDArray> {
         throw new IllegalStateException(e);
       }
     }
-    return true;
   }
 }

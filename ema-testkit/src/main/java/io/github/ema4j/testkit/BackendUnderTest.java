@@ -6,7 +6,6 @@ import io.github.ema4j.StateDict;
 import io.github.ema4j.array.ArrayTensor;
 import io.github.ema4j.spi.ModelAdapter;
 import java.util.Optional;
-import java.util.OptionalLong;
 import java.util.Set;
 
 /**
@@ -50,25 +49,25 @@ public interface BackendUnderTest<M, T> {
 
   /**
    * Gives the tensors of a model other memory with the same values, as the framework does when a
-   * model moves or is initialised again.
-   *
-   * @return whether the framework has a way to do so
+   * model moves or is loaded again; with {@link Capability#MOVING}.
    */
-  default boolean relocate(M model) {
-    return false;
+  default void relocate(M model) {
+    throw new UnsupportedOperationException("MOVING is declared, but relocate is not implemented");
   }
 
-  /** Returns a device beside the host that is here now, with {@link Capability#OTHER_DEVICES}. */
-  default Optional<Device> otherDevice() {
-    return Optional.empty();
+  /** Returns a device beside the host, with {@link Capability#OTHER_DEVICES}. */
+  default Device otherDevice() {
+    throw new UnsupportedOperationException(
+        "OTHER_DEVICES is declared, but otherDevice is not implemented");
   }
 
   /**
-   * Returns how many bytes of memory outside the Java heap the framework says are in use; empty
-   * where it does not say.
+   * Returns how many bytes of memory outside the Java heap the framework says are in use, with
+   * {@link Capability#COUNTED_MEMORY}.
    */
-  default OptionalLong nativeBytes() {
-    return OptionalLong.empty();
+  default long nativeBytes() {
+    throw new UnsupportedOperationException(
+        "COUNTED_MEMORY is declared, but nativeBytes is not implemented");
   }
 
   /** Starts an average; to be overridden where a backend needs something around the start. */

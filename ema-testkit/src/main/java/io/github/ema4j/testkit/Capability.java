@@ -43,11 +43,15 @@ public enum Capability {
   TIED,
   /** {@code ModelAdapter.copy} copies a model. */
   COPY,
+  /** Models whose tensors can be given other memory, as {@link BackendUnderTest#relocate} does. */
+  MOVING,
+  /** Native memory that is counted, as {@link BackendUnderTest#nativeBytes} tells. */
+  COUNTED_MEMORY,
   /** Tensors of more than 2 GiB. */
   ABOVE_2_GIB,
-  /** Devices beside the host, the one that {@link BackendUnderTest#otherDevice} names. */
+  /** A device beside the host that is here now: {@link BackendUnderTest#otherDevice}. */
   OTHER_DEVICES,
-  /** Device memory of NVIDIA's. */
+  /** CUDA devices, where there is one. */
   CUDA;
 
   private static final Set<Capability> MANDATORY = ImmutableSet.of(F32, IN_PLACE, ZERO_COPY);

@@ -30,8 +30,13 @@ final class GoldenCases {
    * @throws UncheckedIOException if a file cannot be read, naming it
    */
   static List<GoldenCase> all() {
-    String folder = System.getProperty(PROPERTY);
-    return folder == null || folder.isEmpty() ? shipped() : in(Path.of(folder));
+    String folder = System.getProperty(PROPERTY, "");
+    return folder.isEmpty() ? shipped() : in(Path.of(folder));
+  }
+
+  /** Returns what the names of all cases begin with in a record. */
+  static String origin() {
+    return System.getProperty(PROPERTY, "").isEmpty() ? "golden " : "golden, of " + PROPERTY + ": ";
   }
 
   /** Returns the cases in the resources. */

@@ -3,6 +3,7 @@ package io.github.ema4j.testkit;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import io.github.ema4j.ElementType;
 import io.github.ema4j.ModelEma;
 import io.github.ema4j.StateDict;
 import io.github.ema4j.StateDict.Entry;
@@ -40,7 +41,8 @@ public abstract class GoldenKit<M, T> extends RuleKit<M, T> {
   protected void averageHasTheBitsOfTimms(GoldenCase golden) {
     golden.unsupported().ifPresent(reason -> assumeTrue(false, reason));
     for (Entry<ArrayTensor> entry : golden.models().get(0).entries()) {
-      needs(Capability.of(entry.spec().type()));
+      ElementType type = entry.spec().type();
+      assumeTrue(has(Capability.of(type)), () -> "has not declared " + type);
     }
     M start = model(startingPoint(golden));
     M model = model(golden.models().get(0));
@@ -55,7 +57,7 @@ public abstract class GoldenKit<M, T> extends RuleKit<M, T> {
         ema.update(model);
       }
     }
-    evidence.sameBits("golden " + golden, ema.state(), values(golden.expected()));
+    evidence.sameBits(GoldenCases.origin() + golden, ema.state(), values(golden.expected()));
   }
 
   /**

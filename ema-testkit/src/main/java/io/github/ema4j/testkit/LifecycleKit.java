@@ -298,9 +298,9 @@ public abstract class LifecycleKit<M, T> extends RuleKit<M, T> {
 
   /** If this fails, look at {@code releaseCopy} and {@code evaluationMode}. */
   @Test
+  @Needs(Capability.COPY)
   @DisplayName("EMA-L15 A copy in evaluation mode keeps its values until it is released")
   protected void evaluationModeKeepsValues() {
-    needs(Capability.COPY);
     StateDict<ArrayTensor> values = filled(models().network(), 38, Values.SPECIAL);
     M model = model(values);
     M copy = adapter().copy(model);

@@ -196,9 +196,9 @@ public abstract class PolicyKit<M, T> extends RuleKit<M, T> {
 
   /** If this fails, look at {@code storage} of the two names. */
   @Test
+  @Needs(Capability.TIED)
   @DisplayName("EMA-P12 One tensor that would be treated in two ways is refused")
   protected void tiedTensorsAreTreatedAlike() {
-    needs(Capability.TIED);
     M model = model(filled(models().tied(), 11, Values.ORDINARY));
     EntryPolicy policy = EntryPolicy.defaults().with(NamePattern.glob("head"), Treatment.COPY);
 

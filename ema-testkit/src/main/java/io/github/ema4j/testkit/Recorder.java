@@ -1,5 +1,7 @@
 package io.github.ema4j.testkit;
 
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
 import com.google.common.collect.ImmutableSortedMap;
 import io.github.ema4j.testkit.ConformanceRecord.Outcome;
 import io.github.ema4j.testkit.ConformanceRecord.Result;
@@ -25,7 +27,11 @@ final class Recorder implements BeforeEachCallback, AfterEachCallback {
 
   @Override
   public void beforeEach(ExtensionContext context) {
-    kit(context).evidence = new Evidence();
+    RuleKit<?, ?> kit = kit(context);
+    kit.evidence = new Evidence();
+    Rule.of(context.getRequiredTestMethod())
+        .reasonToSkip(kit.subject().capabilities())
+        .ifPresent(reason -> assumeTrue(false, reason));
   }
 
   @Override

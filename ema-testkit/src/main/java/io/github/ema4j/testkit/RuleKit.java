@@ -1,7 +1,6 @@
 package io.github.ema4j.testkit;
 
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import io.github.ema4j.ElementType;
 import io.github.ema4j.EmaConfig;
@@ -68,22 +67,6 @@ public abstract class RuleKit<M, T> {
 
   final boolean has(Capability capability) {
     return subject().capabilities().contains(capability);
-  }
-
-  /** Skips the rule where the backend has not declared what it is about. */
-  final void needs(Capability... capabilities) {
-    for (Capability capability : capabilities) {
-      assumeTrue(
-          has(capability),
-          () -> "backend '" + backend().name() + "' has not declared " + capability);
-    }
-  }
-
-  /** Skips the rule where the backend has declared what it refuses otherwise. */
-  final void lacks(Capability capability) {
-    assumeTrue(
-        !has(capability),
-        () -> "backend '" + backend().name() + "' has " + capability + " and need not refuse it");
   }
 
   /** Returns the types that the backend has. */

@@ -23,7 +23,6 @@ import io.github.ema4j.array.ArrayTensor;
 import io.github.ema4j.testkit.SeededModels.Values;
 import java.util.Arrays;
 import java.util.List;
-import java.util.Optional;
 import java.util.Random;
 import org.junit.jupiter.api.DisplayName;
 import org.junit.jupiter.api.Test;
@@ -59,54 +58,54 @@ public abstract class UpdateKit<M, T> extends RuleKit<M, T> {
   /** If this fails, look for a place where doubles become floats. */
   @ParameterizedTest(name = "{0}")
   @EnumSource
+  @Needs(Capability.F64)
   @DisplayName("EMA-U03 Averages of float64 are exact under both rules")
   protected void averagesOfFloat64(Values values) {
-    needs(Capability.F64);
     exactly(models().vector(ElementType.F64), ShadowType.AUTO, values, 3);
   }
 
   /** If this fails, look at how halves are described and opened. */
   @ParameterizedTest(name = "{0}")
   @EnumSource
+  @Needs(Capability.F16)
   @DisplayName("EMA-U04 Float16 models are averaged in float32")
   protected void float16InFloat32(Values values) {
-    needs(Capability.F16);
     exactly(models().shapes(ElementType.F16), ShadowType.AUTO, values, 4);
   }
 
   /** If this fails, look at how bfloat16 is described: it has the size of float16. */
   @ParameterizedTest(name = "{0}")
   @EnumSource
+  @Needs(Capability.BF16)
   @DisplayName("EMA-U05 Bfloat16 models are averaged in float32")
   protected void bfloat16InFloat32(Values values) {
-    needs(Capability.BF16);
     exactly(models().shapes(ElementType.BF16), ShadowType.AUTO, values, 5);
   }
 
   /** If this fails where U04 holds, look at what {@code allocate} makes of float16. */
   @ParameterizedTest(name = "{0}")
   @EnumSource
+  @Needs(Capability.F16)
   @DisplayName("EMA-U06 Float16 averages round once")
   protected void float16InItsOwnType(Values values) {
-    needs(Capability.F16);
     exactly(models().shapes(ElementType.F16), ShadowType.MODEL, values, 6);
   }
 
   /** If this fails where U05 holds, look at what {@code allocate} makes of bfloat16. */
   @ParameterizedTest(name = "{0}")
   @EnumSource
+  @Needs(Capability.BF16)
   @DisplayName("EMA-U07 Bfloat16 averages round once")
   protected void bfloat16InItsOwnType(Values values) {
-    needs(Capability.BF16);
     exactly(models().shapes(ElementType.BF16), ShadowType.MODEL, values, 7);
   }
 
   /** If this fails, look at {@code allocate} where its type is not the model's. */
   @ParameterizedTest(name = "{0}")
   @EnumSource
+  @Needs(Capability.F64)
   @DisplayName("EMA-U08 A float64 average of a float32 model is exact")
   protected void float32InFloat64(Values values) {
-    needs(Capability.F64);
     exactly(models().shapes(ElementType.F32), ShadowType.F64, values, 8);
   }
 
@@ -119,9 +118,9 @@ public abstract class UpdateKit<M, T> extends RuleKit<M, T> {
 
   /** If this fails, look at strides: of the model, and of what {@code allocate} made like it. */
   @Test
+  @Needs(Capability.STRIDED)
   @DisplayName("EMA-U10 Strided tensors are averaged element by element")
   protected void stridedTensors() {
-    needs(Capability.STRIDED);
     exactly(models().transposed(ElementType.F32), ShadowType.AUTO, Values.ORDINARY, 10);
   }
 
@@ -217,9 +216,9 @@ public abstract class UpdateKit<M, T> extends RuleKit<M, T> {
 
   /** If this fails, look at {@code storage}: the two names must have the same. */
   @Test
+  @Needs(Capability.TIED)
   @DisplayName("EMA-U16 A tensor under two names is averaged once")
   protected void tiedTensorsAreAveragedOnce() {
-    needs(Capability.TIED);
     exactly(models().tied(), AveragingRule.LERP, ShadowType.AUTO, Values.ORDINARY, 18);
   }
 
@@ -355,6 +354,7 @@ public abstract class UpdateKit<M, T> extends RuleKit<M, T> {
 
   /** If this fails, an address or a buffer is kept from one update to the next. */
   @Test
+  @Needs(Capability.MOVING)
   @DisplayName("EMA-U23 A model that moved is averaged where it is now")
   protected void updatesFollowAModelThatMoved() {
     StateDict<ArrayTensor> start = filled(models().network(), 37, Values.ORDINARY);
@@ -363,7 +363,7 @@ public abstract class UpdateKit<M, T> extends RuleKit<M, T> {
     OracleAverage expected = new OracleAverage(start, AveragingRule.LERP);
     ema.update(model);
     expected.update(start, 0.5);
-    assumeTrue(subject().relocate(model), "the backend has no way to move a model");
+    subject().relocate(model);
     StateDict<ArrayTensor> later = filled(models().network(), 38, Values.ORDINARY);
     write(later, model);
 
@@ -375,19 +375,17 @@ public abstract class UpdateKit<M, T> extends RuleKit<M, T> {
 
   /** If this fails, look at {@code DeviceBackend}: scalars, order of operands, and streams. */
   @Test
+  @Needs(Capability.OTHER_DEVICES)
   @DisplayName("EMA-U24 Averages on another device are within the bound of their roundings")
   protected void averagesOnAnotherDevice() {
-    needs(Capability.OTHER_DEVICES);
-    Optional<Device> device = subject().otherDevice();
-    assumeTrue(device.isPresent(), "no other device is here");
-    boundedOn(device.get());
+    boundedOn(subject().otherDevice());
   }
 
   /** If this fails, look at what U24 says. */
   @Test
+  @Needs(Capability.CUDA)
   @DisplayName("EMA-U25 Averages on CUDA devices are within the bound of their roundings")
   protected void averagesOnCuda() {
-    needs(Capability.CUDA);
     Device cuda = new Device("cuda", 0);
     try {
       TensorSpec spec = TensorSpec.contiguous(ElementType.F32, 1).withDevice(cuda);

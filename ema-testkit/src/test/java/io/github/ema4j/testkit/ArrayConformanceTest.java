@@ -19,7 +19,12 @@ class ArrayConformanceTest extends ConformanceKit<StateDict<ArrayTensor>, ArrayT
   public Set<Capability> capabilities() {
     return Sets.difference(
         EnumSet.allOf(Capability.class),
-        EnumSet.of(Capability.ABOVE_2_GIB, Capability.OTHER_DEVICES, Capability.CUDA));
+        EnumSet.of(
+            Capability.MOVING,
+            Capability.COUNTED_MEMORY,
+            Capability.ABOVE_2_GIB,
+            Capability.OTHER_DEVICES,
+            Capability.CUDA));
   }
 
   @Override

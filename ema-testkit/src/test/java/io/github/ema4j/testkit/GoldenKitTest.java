@@ -115,7 +115,7 @@ class GoldenKitTest {
 
     assertThatThrownBy(() -> kit.averageHasTheBitsOfTimms(golden("v2-bfloat16")))
         .isInstanceOf(TestAbortedException.class)
-        .hasMessageContaining("backend 'array' has not declared BF16");
+        .hasMessageContaining("has not declared BF16");
   }
 
   private static GoldenCase golden(String name) {
