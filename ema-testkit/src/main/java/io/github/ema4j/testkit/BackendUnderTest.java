@@ -1,6 +1,7 @@
 package io.github.ema4j.testkit;
 
 import io.github.ema4j.Device;
+import io.github.ema4j.EmaConfig;
 import io.github.ema4j.ModelEma;
 import io.github.ema4j.StateDict;
 import io.github.ema4j.array.ArrayTensor;
@@ -70,8 +71,13 @@ public interface BackendUnderTest<M, T> {
         "COUNTED_MEMORY is declared, but nativeBytes is not implemented");
   }
 
-  /** Starts an average; to be overridden where a backend needs something around the start. */
-  default ModelEma<M> start(ModelEma.Builder<M> builder, M model) {
-    return builder.build(model);
+  /**
+   * Starts an average; to be overridden where a backend needs something around the start.
+   *
+   * @param builder has the model's module, where the rule needs one
+   * @param config everything else
+   */
+  default ModelEma<M> start(ModelEma.Builder<M> builder, EmaConfig config, M model) {
+    return builder.config(config).build(model);
   }
 }

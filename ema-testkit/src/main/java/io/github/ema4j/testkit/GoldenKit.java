@@ -46,7 +46,7 @@ public abstract class GoldenKit<M, T> extends RuleKit<M, T> {
     }
     M start = model(startingPoint(golden));
     M model = model(golden.models().get(0));
-    ModelEma<M> ema = averageWith(ModelEma.builder(adapter()).config(golden.config()), start);
+    ModelEma<M> ema = start(ModelEma.builder(adapter()), golden.config(), start);
     for (int step = 1; step < golden.models().size(); step++) {
       write(golden.models().get(step), model);
       if (golden.setSteps().contains(step)) {

@@ -76,7 +76,7 @@ public abstract class LifecycleKit<M, T> extends RuleKit<M, T> {
             () -> {
               try (Swap swap = trained.ema.swapInto(trained.model)) {
                 assertThat(swap).isNotNull();
-                write(filled(trained.values, 6, Values.ORDINARY), trained.model);
+                write(filled(trained.values, 60, Values.ORDINARY), trained.model);
                 throw failure;
               }
             })
@@ -334,12 +334,11 @@ public abstract class LifecycleKit<M, T> extends RuleKit<M, T> {
   private Trained<M> trained(long seed, Values magnitudes) {
     StateDict<ArrayTensor> start = filled(models().network(), seed, magnitudes);
     M model = model(start);
-    ModelEma.Builder<M> builder =
-        ModelEma.builder(adapter()).config(UpdateKit.lerp(DECAY).withGuard(NonFiniteGuard.ACCEPT));
+    ModelEma.Builder<M> builder = ModelEma.builder(adapter());
     if (!has(Capability.COPY)) {
       builder.module(() -> subject().newModel(start));
     }
-    ModelEma<M> ema = averageWith(builder, model);
+    ModelEma<M> ema = start(builder, UpdateKit.lerp(DECAY).withGuard(NonFiniteGuard.ACCEPT), model);
     StateDict<ArrayTensor> values = filled(start, seed + 1, magnitudes);
     write(values, model);
     ema.update(model);

@@ -7,7 +7,6 @@ import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
 import com.google.common.collect.Lists;
 import io.github.ema4j.AveragingRule;
 import io.github.ema4j.ElementType;
-import io.github.ema4j.EmaConfig;
 import io.github.ema4j.EmaStrategy;
 import io.github.ema4j.EntryPolicy;
 import io.github.ema4j.ModelEma;
@@ -223,8 +222,7 @@ public abstract class PolicyKit<M, T> extends RuleKit<M, T> {
   }
 
   private ModelEma<M> guarded(M model, NonFiniteGuard guard) {
-    EmaConfig config = UpdateKit.lerp(0.5).withGuard(guard);
-    return averageWith(ModelEma.builder(adapter()).config(config), model);
+    return start(ModelEma.builder(adapter()), UpdateKit.lerp(0.5).withGuard(guard), model);
   }
 
   /** Updates an average with another model, whose entries are the same in another guise. */

@@ -91,13 +91,12 @@ public abstract class RuleKit<M, T> {
 
   /** Starts an average that takes all values as they are, closed after the rule. */
   final ModelEma<M> average(M model, EmaConfig config) {
-    return averageWith(
-        ModelEma.builder(adapter()).config(config.withGuard(NonFiniteGuard.ACCEPT)), model);
+    return start(ModelEma.builder(adapter()), config.withGuard(NonFiniteGuard.ACCEPT), model);
   }
 
   /** Starts an average, closed after the rule. */
-  final ModelEma<M> averageWith(ModelEma.Builder<M> builder, M model) {
-    ModelEma<M> ema = subject().start(builder, model);
+  final ModelEma<M> start(ModelEma.Builder<M> builder, EmaConfig config, M model) {
+    ModelEma<M> ema = subject().start(builder, config, model);
     later(ema::close);
     return ema;
   }

@@ -14,11 +14,13 @@ import java.util.Set;
 
 /** Models of arrays, and values for them that a seed determines on every JDK. */
 final class SeededModels {
-  /** Around the widths of vectors, the edges of blocks, and above 64 Ki. */
+  /** Around the widths of vectors and the edges of blocks. */
   private static final int[] SIZES = {
     0, 1, 2, 3, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 255, 256, 257, 1023, 1024, 1025, 4095,
-    4096, 4099, 65_551
+    4096, 4099
   };
+
+  private static final int ABOVE_64_KI = 65_551;
 
   private static final long[][] SHAPES = {
     {}, {1}, {5}, {3, 4}, {4, 1, 3}, {2, 3, 2, 3}, {2, 1, 3, 2, 2}, {0, 3}, {2, 0, 5}
@@ -53,6 +55,9 @@ final class SeededModels {
     SPECIAL
   }
 
+  /** Generators of neighbouring seeds begin alike; this keeps seeds apart. */
+  private static final long SPREAD = 0x9E37_79B9_7F4A_7C15L;
+
   private final Set<Capability> capabilities;
 
   /** Makes models of what a backend has. */
@@ -69,6 +74,13 @@ final class SeededModels {
       }
     }
     return dict.build();
+  }
+
+  /** Returns one entry that is longer than whatever blocks it is averaged in. */
+  StateDict<ArrayTensor> aboveBlocks(ElementType type) {
+    return StateDict.builder(ArrayBackend.instance())
+        .add("size." + ABOVE_64_KI, tensor(type, ABOVE_64_KI), role(type))
+        .build();
   }
 
   /** Returns entries of 0 to 5 dimensions. */
@@ -145,7 +157,7 @@ final class SeededModels {
   /** Returns a copy of a model, strides and ties kept, with values of a generator. */
   static StateDict<ArrayTensor> filled(StateDict<ArrayTensor> like, long seed, Values values) {
     StateDict<ArrayTensor> copy = ArrayBackend.adapter().copy(like);
-    fill(copy, new Random(seed), values);
+    fill(copy, new Random(seed * SPREAD), values);
     return copy;
   }
 

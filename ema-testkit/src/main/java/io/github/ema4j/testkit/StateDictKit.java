@@ -115,7 +115,7 @@ public abstract class StateDictKit<M, T> extends RuleKit<M, T> {
   @DisplayName("EMA-S07 Every element of every shape is reached, and no other")
   protected void everyElementIsReached() {
     for (ElementType type : types()) {
-      for (StateDict<ArrayTensor> like : List.of(models().shapes(type), models().sizes(type))) {
+      for (StateDict<ArrayTensor> like : List.of(models().shapes(type), models().vector(type))) {
         StateDict<ArrayTensor> values = filled(like, 4, Values.SPECIAL);
         assertSameBits(type.toString(), bits(model(values)), bits(values));
       }

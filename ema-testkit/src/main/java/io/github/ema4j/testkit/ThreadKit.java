@@ -26,7 +26,7 @@ import org.junit.jupiter.api.Test;
  * @param <T> the framework's tensor type
  */
 public abstract class ThreadKit<M, T> extends RuleKit<M, T> {
-  private static final int ELEMENTS = 1 << 20;
+  private static final int ELEMENTS = 1 << 17;
 
   /**
    * If this fails, look at what the framework keeps for each thread: gradients, scopes, devices.
@@ -160,7 +160,7 @@ public abstract class ThreadKit<M, T> extends RuleKit<M, T> {
 
     for (int i = 0; i < 10; i++) {
       try (ModelEma<M> ema =
-          subject().start(ModelEma.builder(adapter()).config(UpdateKit.lerp(0.9)), model)) {
+          subject().start(ModelEma.builder(adapter()), UpdateKit.lerp(0.9), model)) {
         useOnce(ema, model);
       }
     }

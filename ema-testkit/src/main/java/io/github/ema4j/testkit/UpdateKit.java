@@ -44,6 +44,10 @@ public abstract class UpdateKit<M, T> extends RuleKit<M, T> {
   @DisplayName("EMA-U01 Lerp of float32 is exact, whatever sizes and magnitudes")
   protected void lerpOfFloat32(Values values) {
     exactly(models().sizes(ElementType.F32), AveragingRule.LERP, ShadowType.AUTO, values, 1);
+    if (values == Values.ORDINARY) {
+      exactly(
+          models().aboveBlocks(ElementType.F32), AveragingRule.LERP, ShadowType.AUTO, values, 1);
+    }
   }
 
   /** If this fails where U01 holds, look at the rule that the average was started with. */
@@ -51,8 +55,11 @@ public abstract class UpdateKit<M, T> extends RuleKit<M, T> {
   @EnumSource
   @DisplayName("EMA-U02 The weighted sum of float32 is exact, whatever sizes and magnitudes")
   protected void weightedSumOfFloat32(Values values) {
-    exactly(
-        models().sizes(ElementType.F32), AveragingRule.WEIGHTED_SUM, ShadowType.AUTO, values, 2);
+    AveragingRule rule = AveragingRule.WEIGHTED_SUM;
+    exactly(models().sizes(ElementType.F32), rule, ShadowType.AUTO, values, 2);
+    if (values == Values.ORDINARY) {
+      exactly(models().aboveBlocks(ElementType.F32), rule, ShadowType.AUTO, values, 2);
+    }
   }
 
   /** If this fails, look for a place where doubles become floats. */
