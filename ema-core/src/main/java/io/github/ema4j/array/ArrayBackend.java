@@ -45,6 +45,7 @@ public final class ArrayBackend implements TensorBackend<ArrayTensor> {
     return ArrayTensor.class;
   }
 
+  // tag::describe[]
   @Override
   public TensorSpec describe(ArrayTensor tensor) {
     tensor.array();
@@ -58,6 +59,9 @@ public final class ArrayBackend implements TensorBackend<ArrayTensor> {
         tensor.array(), (long) tensor.offset() * bytes, tensor.spec().extent() * bytes);
   }
 
+  // end::describe[]
+
+  // tag::memory[]
   @Override
   public HostMemory memory(ArrayTensor tensor) {
     Object array = tensor.array();
@@ -73,6 +77,9 @@ public final class ArrayBackend implements TensorBackend<ArrayTensor> {
     return HostMemory.of(buffer.position(tensor.offset()));
   }
 
+  // end::memory[]
+
+  // tag::allocate[]
   @Override
   public List<ArrayTensor> allocate(List<TensorSpec> specs) {
     return specs.stream().map(ArrayBackend::allocate).collect(ImmutableList.toImmutableList());
@@ -82,6 +89,8 @@ public final class ArrayBackend implements TensorBackend<ArrayTensor> {
   public void release(List<ArrayTensor> tensors) {
     tensors.forEach(ArrayTensor::release);
   }
+
+  // end::allocate[]
 
   private static ArrayTensor allocate(TensorSpec spec) {
     if (!spec.device().isCpu()) {

@@ -8,6 +8,7 @@ import io.github.ema4j.spi.ModelAdapter;
 import java.util.EnumSet;
 import java.util.Set;
 
+// tag::kit[]
 class ArrayConformanceTest extends ConformanceKit<StateDict<ArrayTensor>, ArrayTensor> {
 
   @Override
@@ -37,3 +38,5 @@ class ArrayConformanceTest extends ConformanceKit<StateDict<ArrayTensor>, ArrayT
     adapter().releaseCopy(model);
   }
 }
+
+// end::kit[]
