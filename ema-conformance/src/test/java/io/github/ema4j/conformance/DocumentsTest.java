@@ -27,7 +27,8 @@ class DocumentsTest {
   private static final Pattern CLASS_NAME = Pattern.compile("`([A-Z][a-z]+[A-Za-z]*)[`<(.]");
 
   /** Classes that documents name and that are not ours. */
-  private static final Set<String> FOREIGN = Set.of("BigDecimal", "Math");
+  private static final Set<String> FOREIGN =
+      Set.of("BigDecimal", "IllegalStateException", "Math", "UnsupportedOperationException");
 
   private static final Pattern RELATIVE_LINK = Pattern.compile("]\\(((?!https?:)[^)#]+)");
 
