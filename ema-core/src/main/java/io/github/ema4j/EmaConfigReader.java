@@ -17,7 +17,8 @@ final class EmaConfigReader {
   private static final String SECTION = "ema.average";
 
   /** What there is under {@code ema}; all but the average is the conformance kit's. */
-  private static final Set<String> SIBLINGS = Set.of("average", "golden", "test");
+  private static final Set<String> SIBLINGS =
+      Set.of("average", "golden", "test", "kernel", "threads");
 
   private final ConfigSection section;
 

@@ -4,7 +4,10 @@ import io.github.ema4j.AveragingRule;
 import io.github.ema4j.ElementType;
 import io.github.ema4j.TensorSpec;
 import io.github.ema4j.spi.HostMemory;
+import io.github.ema4j.spi.RunKernel;
+import java.nio.Buffer;
 import java.util.Arrays;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The exact arithmetic on host memory, whatever framework owns it.
@@ -16,12 +19,33 @@ import java.util.Arrays;
  */
 final class HostKernel {
   private static final int BLOCK = 1024;
+
+  /** So much of a model stays in the first-level cache while it is averaged several times. */
+  private static final int SHARED_BLOCK = 2048;
+
   private static final long FINGERPRINT_PARTS = 3;
 
+  private final @Nullable RunKernel runs;
   private final float[] averages = new float[BLOCK];
   private final float[] models = new float[BLOCK];
   private final double[] wideAverages = new double[BLOCK];
   private final double[] wideModels = new double[BLOCK];
+
+  /**
+   * Makes a kernel that leaves runs of neighbours to the one that is configured, if there is one.
+   */
+  HostKernel() {
+    this(RunKernels.configured().orElse(null));
+  }
+
+  HostKernel(@Nullable RunKernel runs) {
+    this.runs = runs;
+  }
+
+  /** Returns a kernel like this one for another thread. */
+  HostKernel another() {
+    return new HostKernel(runs);
+  }
 
   /** Does something with a block of elements: of each left memory, and of the right one. */
   private interface Step {
@@ -78,6 +102,10 @@ final class HostKernel {
       double[] decays,
       double[] weights,
       AveragingRule rule) {
+    if (runs != null && runs.takes(leftType, rightType) && nest.isOfNeighbours()) {
+      averageRuns(runs, lefts, leftType, right, rightType, nest, decays, weights, rule);
+      return;
+    }
     if (leftType == ElementType.F64) {
       walk(
           lefts,
@@ -103,6 +131,57 @@ final class HostKernel {
             Elements.loadFloats(lefts[k], leftType, atLeft, leftStride, averages, n);
             averageFloats(leftType, n, decays[k], weights[k], rule);
             Elements.storeFloats(averages, lefts[k], leftType, atLeft, leftStride, n);
+          }
+        });
+  }
+
+  /**
+   * Leaves the arithmetic to another kernel, for several averages in parts that stay in a cache.
+   */
+  private static void averageRuns(
+      RunKernel runs,
+      HostMemory[] lefts,
+      ElementType leftType,
+      HostMemory right,
+      ElementType rightType,
+      LoopNest nest,
+      double[] decays,
+      double[] weights,
+      AveragingRule rule) {
+    walk(
+        lefts,
+        right,
+        nest,
+        lefts.length == 1 ? Integer.MAX_VALUE : SHARED_BLOCK,
+        (atLeft, leftStride, atRight, rightStride, n) -> {
+          Buffer models = right.segmentAt(atRight);
+          int modelIndex = right.indexAt(atRight);
+          for (int k = 0; k < lefts.length; k++) {
+            Buffer averages = lefts[k].segmentAt(atLeft);
+            int averageIndex = lefts[k].indexAt(atLeft);
+            switch (rule) {
+              case LERP ->
+                  runs.lerp(
+                      leftType,
+                      averages,
+                      averageIndex,
+                      rightType,
+                      models,
+                      modelIndex,
+                      n,
+                      weights[k]);
+              case WEIGHTED_SUM ->
+                  runs.weightedSum(
+                      leftType,
+                      averages,
+                      averageIndex,
+                      rightType,
+                      models,
+                      modelIndex,
+                      n,
+                      decays[k],
+                      weights[k]);
+            }
           }
         });
   }
@@ -159,6 +238,9 @@ final class HostKernel {
    * @param nest the loops over the tensor, on both sides
    */
   boolean isFinite(HostMemory memory, ElementType type, LoopNest nest) {
+    if (runs != null && runs.takes(widest(type), type) && nest.isOfNeighbours()) {
+      return isFinite(runs, memory, type, nest);
+    }
     // x * 0 is NaN just where x is not finite: sums of it tell so without a branch for each
     // element.
     if (type == ElementType.F64) {
@@ -194,6 +276,23 @@ final class HostKernel {
     return true;
   }
 
+  private static boolean isFinite(
+      RunKernel runs, HostMemory memory, ElementType type, LoopNest nest) {
+    boolean[] finite = {true};
+    walk(
+        new HostMemory[0],
+        memory,
+        nest,
+        Integer.MAX_VALUE,
+        (none, noStride, at, stride, n) ->
+            finite[0] &= runs.isFinite(type, memory.segmentAt(at), memory.indexAt(at), n));
+    return finite[0];
+  }
+
+  private static ElementType widest(ElementType type) {
+    return type == ElementType.F64 ? type : ElementType.F32;
+  }
+
   /**
    * Returns a hash of elements at both ends of a tensor's storage and between.
    *
@@ -215,6 +314,11 @@ final class HostKernel {
   }
 
   private static void walk(HostMemory[] lefts, HostMemory right, LoopNest nest, Step step) {
+    walk(lefts, right, nest, BLOCK, step);
+  }
+
+  private static void walk(
+      HostMemory[] lefts, HostMemory right, LoopNest nest, int block, Step step) {
     nest.forEachRun(
         (leftOffset, rightOffset, elements, leftStride, rightStride) -> {
           long done = 0;
@@ -225,7 +329,7 @@ final class HostKernel {
             for (HostMemory left : lefts) {
               fit = Math.min(fit, fitting(left.remainingAt(atLeft), leftStride));
             }
-            int n = (int) Math.min(Math.min(BLOCK, elements - done), fit);
+            int n = (int) Math.min(Math.min(block, elements - done), fit);
             step.run(atLeft, stride(leftStride, n), atRight, stride(rightStride, n), n);
             done += n;
           }

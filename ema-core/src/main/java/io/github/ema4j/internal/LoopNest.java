@@ -15,8 +15,10 @@ import java.util.stream.IntStream;
  * @param sizes the sizes of the loops, innermost last; at least one
  * @param left the strides of the left tensor
  * @param right the strides of the right tensor
+ * @param start the offset, in both, at which the loops start
  */
-record LoopNest(ImmutableLongArray sizes, ImmutableLongArray left, ImmutableLongArray right) {
+record LoopNest(
+    ImmutableLongArray sizes, ImmutableLongArray left, ImmutableLongArray right, long start) {
 
   private static final int SHORT_RUN = 32;
 
@@ -70,17 +72,31 @@ record LoopNest(ImmutableLongArray sizes, ImmutableLongArray left, ImmutableLong
     return new LoopNest(
         ImmutableLongArray.copyOf(loops.stream().mapToLong(Loop::size)),
         ImmutableLongArray.copyOf(loops.stream().mapToLong(Loop::left)),
-        ImmutableLongArray.copyOf(loops.stream().mapToLong(Loop::right)));
+        ImmutableLongArray.copyOf(loops.stream().mapToLong(Loop::right)),
+        0);
+  }
+
+  /** Tells whether the elements of a run are neighbours in both tensors. */
+  boolean isOfNeighbours() {
+    int innermost = sizes.length() - 1;
+    return left.get(innermost) == 1 && right.get(innermost) == 1;
   }
 
   /** Tells whether one run of neighbours covers both tensors, and is not empty. */
   boolean isFlat() {
-    return sizes.length() == 1 && sizes.get(0) > 0 && left.get(0) == 1 && right.get(0) == 1;
+    return sizes.length() == 1 && sizes.get(0) > 0 && isOfNeighbours();
+  }
+
+  /** Returns the part of a flat nest from one element to another. */
+  LoopNest part(long begin, long end) {
+    return begin == 0 && end == sizes.get(0)
+        ? this
+        : new LoopNest(ImmutableLongArray.of(end - begin), left, right, start + begin);
   }
 
   /** Calls {@code run} for each run of the innermost loop. */
   void forEachRun(Run run) {
-    forEachRun(run, 0, 0, 0);
+    forEachRun(run, 0, start, start);
   }
 
   private void forEachRun(Run run, int depth, long leftOffset, long rightOffset) {

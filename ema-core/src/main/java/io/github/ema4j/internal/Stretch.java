@@ -50,6 +50,16 @@ final class Stretch<L, R> {
     TensorPair<L, R> first() {
       return pairs.get(0);
     }
+
+    long elements() {
+      return pairs.size() == 1 ? first().right().spec().elements() : nest.sizes().get(0);
+    }
+
+    /** Returns how many bytes an operation on all elements reads and writes. */
+    long bytes() {
+      int each = first().rightType().bytes() + 2 * lefts.length * first().leftType().bytes();
+      return elements() * each;
+    }
   }
 
   private Stretch(List<Tensors<L>> lefts, Tensors<R> right, ImmutableList<TensorPair<L, R>> pairs) {

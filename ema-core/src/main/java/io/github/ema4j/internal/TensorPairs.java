@@ -4,7 +4,6 @@ import static com.google.common.base.Preconditions.checkArgument;
 
 import com.google.common.collect.ImmutableList;
 import io.github.ema4j.AveragingRule;
-import io.github.ema4j.ElementType;
 import io.github.ema4j.StateDict.Entry;
 import io.github.ema4j.TensorSpec;
 import io.github.ema4j.Treatment;
@@ -126,7 +125,7 @@ public final class TensorPairs<L, R> {
   private final Tensors<R> right;
   private final ImmutableList<Stretch<L, R>> stretches;
   private final DevicePairs<L, R> elsewhere;
-  private final HostKernel kernel = new HostKernel();
+  private final Workers workers = new Workers(Workers.configuredThreads(), new HostKernel());
 
   private TensorPairs(List<Tensors<L>> lefts, Tensors<R> right, List<TensorPair<L, R>> all) {
     this.right = right;
@@ -138,7 +137,8 @@ public final class TensorPairs<L, R> {
                         lefts.get(0).isInHostMemory(pair.lefts().get(0))
                             && right.isInHostMemory(pair.right())));
     stretches = Stretch.of(lefts, right, byHost.getOrDefault(true, List.of()));
-    elsewhere = new DevicePairs<>(lefts, right, byHost.getOrDefault(false, List.of()), kernel);
+    elsewhere =
+        new DevicePairs<>(lefts, right, byHost.getOrDefault(false, List.of()), workers.kernel());
   }
 
   /**
@@ -231,7 +231,7 @@ public final class TensorPairs<L, R> {
       stretch.open(opened);
     }
     elsewhere.checkLive();
-    return new Opened(opened);
+    return new Opened(new HostPairs<>(opened, right, workers));
   }
 
   /** Copies right over left. */
@@ -256,9 +256,9 @@ public final class TensorPairs<L, R> {
 
   /** Tensors that can be read and written now; used at once and not kept. */
   public final class Opened {
-    private final List<Open<L, R>> host;
+    private final HostPairs<L, R> host;
 
-    private Opened(List<Open<L, R>> host) {
+    private Opened(HostPairs<L, R> host) {
       this.host = host;
     }
 
@@ -268,23 +268,8 @@ public final class TensorPairs<L, R> {
      * @param everywhere whether to look outside host memory too, and wait for the device
      */
     public Optional<String> nonFiniteEntry(boolean everywhere) {
-      for (Open<L, R> open : host) {
-        ElementType type = open.first().rightType();
-        if (type.isFloating() && !kernel.isFinite(open.right, type, open.rightNest)) {
-          return Optional.of(nonFiniteEntry(open).name());
-        }
-      }
-      return elsewhere.nonFiniteEntry(everywhere);
-    }
-
-    private Entry<R> nonFiniteEntry(Open<L, R> open) {
-      for (TensorPair<L, R> pair : open.pairs) {
-        HostMemory memory = right.memory(pair.right());
-        if (!kernel.isFinite(memory, pair.rightType(), pair.rightNest())) {
-          return pair.right();
-        }
-      }
-      return open.first().right(); // another thread made it finite meanwhile
+      Optional<String> found = host.nonFiniteEntry();
+      return found.isPresent() ? found : elsewhere.nonFiniteEntry(everywhere);
     }
 
     /**
@@ -292,20 +277,7 @@ public final class TensorPairs<L, R> {
      * same, the tensors have hardly moved. There is none if none is in host memory.
      */
     public OptionalLong fingerprint() {
-      boolean any = false;
-      long hash = 1;
-      for (Open<L, R> open : host) {
-        if (open.first().treatment() == Treatment.AVERAGE) {
-          long offset = 0; // other than 0 where several pairs are one run
-          for (TensorPair<L, R> pair : open.pairs) {
-            TensorSpec spec = pair.right().spec();
-            hash = 31 * hash + kernel.fingerprint(open.right, offset, spec);
-            offset += spec.elements();
-          }
-          any = true;
-        }
-      }
-      return any ? OptionalLong.of(hash) : OptionalLong.empty();
+      return host.fingerprint();
     }
 
     /**
@@ -315,15 +287,7 @@ public final class TensorPairs<L, R> {
      */
     public void average(double[] decays, AveragingRule rule) {
       elsewhere.stage();
-      for (Open<L, R> open : host) {
-        TensorPair<L, R> first = open.first();
-        if (first.treatment() == Treatment.AVERAGE) {
-          kernel.average(
-              open.lefts, first.leftType(), open.right, first.rightType(), open.nest, decays, rule);
-        } else {
-          copy(open);
-        }
-      }
+      host.average(decays, rule);
       elsewhere.average(decays, rule);
       elsewhere.copyOthers();
     }
@@ -333,19 +297,13 @@ public final class TensorPairs<L, R> {
      */
     public void moveTowards(double weight) {
       elsewhere.stage();
-      for (Open<L, R> open : host) {
-        TensorPair<L, R> first = open.first();
-        for (HostMemory left : open.lefts) {
-          kernel.moveTowards(
-              left, first.leftType(), open.right, first.rightType(), open.nest, weight);
-        }
-      }
+      host.moveTowards(weight);
       elsewhere.moveTowards(weight);
     }
 
     /** Copies right over the lefts. */
     public void copy() {
-      host.forEach(this::copy);
+      host.copy();
       elsewhere.copy();
     }
 
@@ -354,22 +312,9 @@ public final class TensorPairs<L, R> {
      * What has been written when it fails stays written.
      */
     public void apply(PairConsumer<L, R> function) {
-      for (Open<L, R> open : host) {
-        if (open.first().treatment() == Treatment.AVERAGE) {
-          open.pairs.forEach(pair -> pair.apply(function));
-        } else {
-          copy(open);
-        }
-      }
+      host.apply(function);
       elsewhere.apply(function);
       elsewhere.copyOthers();
-    }
-
-    private void copy(Open<L, R> open) {
-      TensorPair<L, R> first = open.first();
-      for (HostMemory left : open.lefts) {
-        kernel.copy(left, first.leftType(), open.right, first.rightType(), open.nest);
-      }
     }
   }
 }

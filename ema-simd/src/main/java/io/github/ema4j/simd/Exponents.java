@@ -1,0 +1,70 @@
+package io.github.ema4j.simd;
+
+import static java.lang.foreign.ValueLayout.JAVA_INT_UNALIGNED;
+import static java.lang.foreign.ValueLayout.JAVA_LONG_UNALIGNED;
+import static java.lang.foreign.ValueLayout.JAVA_SHORT_UNALIGNED;
+import static java.nio.ByteOrder.LITTLE_ENDIAN;
+
+import java.lang.foreign.MemorySegment;
+import jdk.incubator.vector.IntVector;
+import jdk.incubator.vector.LongVector;
+import jdk.incubator.vector.ShortVector;
+import jdk.incubator.vector.VectorOperators;
+import jdk.incubator.vector.VectorSpecies;
+
+/**
+ * Finds NaN and infinity: their exponent has all bits set, and so is the greatest there is. One
+ * method for each width of elements.
+ */
+final class Exponents {
+  private static final VectorSpecies<Short> SHORTS = ShortVector.SPECIES_PREFERRED;
+  private static final VectorSpecies<Integer> INTS = IntVector.SPECIES_PREFERRED;
+  private static final VectorSpecies<Long> LONGS = LongVector.SPECIES_PREFERRED;
+
+  private Exponents() {}
+
+  static boolean areFinite(MemorySegment segment, int n, short exponent) {
+    ShortVector greatest = ShortVector.zero(SHORTS);
+    int bound = SHORTS.loopBound(n);
+    for (int i = 0; i < bound; i += SHORTS.length()) {
+      ShortVector bits =
+          ShortVector.fromMemorySegment(SHORTS, segment, (long) i * Short.BYTES, LITTLE_ENDIAN);
+      greatest = greatest.max(bits.and(exponent));
+    }
+    int last = greatest.reduceLanes(VectorOperators.MAX);
+    for (int i = bound; i < n; i++) {
+      last = Math.max(last, segment.get(JAVA_SHORT_UNALIGNED, (long) i * Short.BYTES) & exponent);
+    }
+    return last < exponent;
+  }
+
+  static boolean areFinite(MemorySegment segment, int n, int exponent) {
+    IntVector greatest = IntVector.zero(INTS);
+    int bound = INTS.loopBound(n);
+    for (int i = 0; i < bound; i += INTS.length()) {
+      IntVector bits =
+          IntVector.fromMemorySegment(INTS, segment, (long) i * Integer.BYTES, LITTLE_ENDIAN);
+      greatest = greatest.max(bits.and(exponent));
+    }
+    int last = greatest.reduceLanes(VectorOperators.MAX);
+    for (int i = bound; i < n; i++) {
+      last = Math.max(last, segment.get(JAVA_INT_UNALIGNED, (long) i * Integer.BYTES) & exponent);
+    }
+    return last < exponent;
+  }
+
+  static boolean areFinite(MemorySegment segment, int n, long exponent) {
+    LongVector greatest = LongVector.zero(LONGS);
+    int bound = LONGS.loopBound(n);
+    for (int i = 0; i < bound; i += LONGS.length()) {
+      LongVector bits =
+          LongVector.fromMemorySegment(LONGS, segment, (long) i * Long.BYTES, LITTLE_ENDIAN);
+      greatest = greatest.max(bits.and(exponent));
+    }
+    long last = greatest.reduceLanes(VectorOperators.MAX);
+    for (int i = bound; i < n; i++) {
+      last = Math.max(last, segment.get(JAVA_LONG_UNALIGNED, (long) i * Long.BYTES) & exponent);
+    }
+    return last < exponent;
+  }
+}
