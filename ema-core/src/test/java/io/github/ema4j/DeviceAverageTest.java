@@ -250,6 +250,19 @@ class DeviceAverageTest {
   }
 
   @Test
+  void swapsAfterTheFirstAllocateNothing() {
+    StateDict<Far> model = dictOf(far(tensor(1)));
+    try (ModelEma<StateDict<Far>> ema =
+        ModelEma.builder(adapter).guard(NonFiniteGuard.ACCEPT).build(model)) {
+      ema.swapInto(model).close();
+      int allocations = backend.allocations();
+      ema.swapInto(model).close();
+      ema.swapInto(dictOf(far(tensor(2)))).close();
+      assertThat(backend.allocations()).isEqualTo(allocations);
+    }
+  }
+
+  @Test
   void aClosedTensorIsFoundBeforeAnythingIsWritten() {
     ArrayTensor closing = tensor(0);
     StateDict<Far> model =

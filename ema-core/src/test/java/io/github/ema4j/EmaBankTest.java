@@ -241,6 +241,28 @@ class EmaBankTest {
   }
 
   @Test
+  void aBankThatFindsNoRoomAllocatesNothingAndOneThatCannotMoveStaysAsItWas() {
+    HandleBackend handles = new HandleBackend();
+    StateDict<Handle> near =
+        StateDict.builder(handles).parameter("w", HandleBackend.handle(1)).build();
+    handles.failAfter(2);
+    assertThatIllegalStateException()
+        .isThrownBy(() -> bank(EmaConfig.defaults(), handles).build(near))
+        .withMessage("out of memory");
+    assertThat(handles.live()).isZero();
+
+    handles.failAfter(SCHEDULES.size() + 2);
+    try (EmaBank<StateDict<Handle>> bank = bank(EmaConfig.defaults(), handles).build(near)) {
+      assertThatIllegalStateException().isThrownBy(() -> bank.to(HandleBackend.FAR));
+      assertThat(handles.live()).isEqualTo(SCHEDULES.size());
+      assertThat(bank.average("mean").state().entries().get(0).spec().device())
+          .isEqualTo(Device.CPU);
+      bank.update(near);
+    }
+    assertThat(handles.live()).isZero();
+  }
+
+  @Test
   void badInputIsNamed() {
     EmaBank.Builder<StateDict<ArrayTensor>> empty = EmaBank.builder(ArrayBackend.adapter());
     assertThatIllegalStateException()

@@ -27,6 +27,7 @@ final class HandleBackend implements TensorBackend<HandleBackend.Handle> {
 
   private final Set<Handle> live = Sets.newIdentityHashSet();
   private final Set<Handle> dead = Sets.newIdentityHashSet();
+  private int allocationsLeft = Integer.MAX_VALUE;
 
   /** An array on a device, equal to every handle with the same floats. */
   record Handle(ArrayTensor array, Device device) {
@@ -54,6 +55,11 @@ final class HandleBackend implements TensorBackend<HandleBackend.Handle> {
   /** Returns how many tensors are allocated and not yet released. */
   int live() {
     return live.size();
+  }
+
+  /** Lets allocations after the next few fail, as those of a full device do. */
+  void failAfter(int allocations) {
+    allocationsLeft = allocations;
   }
 
   @Override
@@ -91,6 +97,8 @@ final class HandleBackend implements TensorBackend<HandleBackend.Handle> {
 
   @Override
   public List<Handle> allocate(List<TensorSpec> specs) {
+    checkState(allocationsLeft > 0, "out of memory");
+    allocationsLeft--;
     List<Handle> tensors = new ArrayList<>();
     for (TensorSpec spec : specs) {
       TensorSpec near = spec.withDevice(spec.device().equals(FAR) ? Device.CPU : spec.device());

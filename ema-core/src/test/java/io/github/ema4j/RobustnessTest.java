@@ -238,6 +238,22 @@ class RobustnessTest {
   }
 
   @Test
+  void theViewOfAModuleThatIsRefusedIsClosed() {
+    AtomicInteger open = new AtomicInteger();
+    StateDict<ArrayTensor> model = model("w", 1);
+    try (var average =
+        ModelEma.builder(new CountingAdapter(open))
+            .module(() -> dict().parameter("w", model.entries().get(0).tensor()).build())
+            .build(model)) {
+      int before = open.get();
+      assertThatIllegalArgumentException()
+          .isThrownBy(average::module)
+          .withMessageContaining("shares memory");
+      assertThat(open).hasValue(before);
+    }
+  }
+
+  @Test
   void aModuleTakesSkippedEntriesFromTheModelLastAveraged() {
     EntryPolicy policy = EntryPolicy.defaults().with(Role.STATISTIC, Treatment.SKIP);
     StateDict<ArrayTensor> first =

@@ -41,11 +41,13 @@ class ScheduleResumeTest {
   @MethodSource("schedules")
   void itGoesOnAsIfItHadNeverStopped(DecaySchedule schedule) {
     EmaStrategy strategy = EmaStrategy.ordered(0).scheduled(schedule);
+    EmaConfig config = EmaConfig.defaults().withStrategy(strategy).withGuard(NonFiniteGuard.ACCEPT);
+    EmaConfig asText = EmaConfig.parse(config.toString());
     for (int stopped = 0; stopped < UPDATES; stopped++) {
       StateDict<ArrayTensor> model = model("w", 0, 0, 0);
       try (var whole = averaging().strategy(strategy).build(model);
           var first = averaging().strategy(strategy).build(model);
-          var second = averaging().strategy(strategy).build(model("w", 8, 8, 8))) {
+          var second = averaging().config(asText).build(model("w", 8, 8, 8))) {
         for (int update = 0; update < UPDATES; update++) {
           if (update == stopped) {
             second.load(first.state(), first.progress());

@@ -19,6 +19,7 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 
 class SnapshotTest {
   private final ExecutorService others = Executors.newFixedThreadPool(2);
@@ -140,6 +141,7 @@ class SnapshotTest {
   }
 
   @Test
+  @Timeout(value = 60, threadMode = Timeout.ThreadMode.SEPARATE_THREAD) // where it would wait
   void aSecondCallUnderWayIsAnErrorAndChangesNothing() throws Exception {
     StateDict<ArrayTensor> model = model("w", 0);
     try (var average = halving(model)) {

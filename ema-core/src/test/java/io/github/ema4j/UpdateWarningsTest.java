@@ -175,6 +175,20 @@ class UpdateWarningsTest {
   }
 
   @Test
+  void copiedEntriesInHalfPrecisionDoNotStall() {
+    StateDict<ArrayTensor> mixed =
+        Models.dict()
+            .parameter("w", Models.tensor(1))
+            .statistic("mean", ArrayTensor.of(ElementType.BF16, new short[] {0x3f80}, 1))
+            .build();
+    EntryPolicy policy = EntryPolicy.defaults().with(Role.STATISTIC, Treatment.COPY);
+    try (var average = averaging().policy(policy).canary(false).build(mixed)) {
+      average.update(mixed);
+    }
+    assertThat(warnings).isEmpty();
+  }
+
+  @Test
   void theGainOfTheWeightedSumIsWarnedOfOnce() {
     ModelEma.Builder<StateDict<ArrayTensor>> builder =
         averaging().canary(false).rule(AveragingRule.WEIGHTED_SUM);
