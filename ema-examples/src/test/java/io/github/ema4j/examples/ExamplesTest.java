@@ -25,7 +25,18 @@ import io.github.ema4j.schedule.PowerFunction;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.concurrent.atomic.AtomicInteger;
+import org.deeplearning4j.datasets.iterator.utilty.ListDataSetIterator;
+import org.deeplearning4j.nn.conf.NeuralNetConfiguration;
+import org.deeplearning4j.nn.conf.layers.OutputLayer;
+import org.deeplearning4j.nn.multilayer.MultiLayerNetwork;
+import org.deeplearning4j.nn.weights.WeightInit;
 import org.junit.jupiter.api.Test;
+import org.nd4j.linalg.activations.Activation;
+import org.nd4j.linalg.dataset.DataSet;
+import org.nd4j.linalg.dataset.api.iterator.DataSetIterator;
+import org.nd4j.linalg.factory.Nd4j;
+import org.nd4j.linalg.learning.config.Sgd;
+import org.nd4j.linalg.lossfunctions.LossFunctions.LossFunction;
 
 class ExamplesTest {
 
@@ -222,6 +233,36 @@ class ExamplesTest {
   private static final Shape INPUT = new Shape(1, 2);
   private static final float[] INPUTS = {1, 0, 0, 1, 1, 1, 2, 1};
   private static final float[] LABELS = {3, 0, 2, 4};
+
+  @Test
+  void dl4jTrainingEndsWithTheAveragedWeightsInTheNetwork() {
+    MultiLayerNetwork network =
+        new MultiLayerNetwork(
+            new NeuralNetConfiguration.Builder()
+                .updater(new Sgd(0.1))
+                .weightInit(WeightInit.ZERO)
+                .list()
+                .layer(
+                    new OutputLayer.Builder(LossFunction.MSE)
+                        .activation(Activation.IDENTITY)
+                        .nIn(2)
+                        .nOut(1)
+                        .build())
+                .build());
+    network.init();
+    DataSet lines =
+        new DataSet(
+            Nd4j.createFromArray(new float[][] {{1, 0}, {0, 1}, {1, 1}, {2, 1}}),
+            Nd4j.createFromArray(new float[][] {{3}, {0}, {2}, {4}}));
+    DataSetIterator data = new ListDataSetIterator<>(lines.asList(), 1);
+
+    AddEmaToDl4j.train(network, 5, data, data);
+
+    // As above: twenty steps at .999 move the average by 2 % of the way.
+    for (float weight : network.params().toFloatVector()) {
+      assertThat((double) Math.abs(weight)).isBetween(1e-4, 0.05);
+    }
+  }
 
   /** Trains y = 1 + 2a - b with steps of one example. */
   private static Map<String, float[]> weightsAfter(int steps) throws Exception {

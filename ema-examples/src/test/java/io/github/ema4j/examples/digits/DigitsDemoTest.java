@@ -50,8 +50,10 @@ class DigitsDemoTest {
     return new PrintStream(bytes, true, StandardCharsets.UTF_8);
   }
 
-  @Test
-  void networkAndAverageLearn() {
+  @ParameterizedTest
+  @ValueSource(strings = {"djl", "dl4j"})
+  void networkAndAverageLearn(String backend) {
+    properties.setProperty("demo.backend", backend);
     properties.setProperty("demo.epochs", "2");
 
     Run run = run();
@@ -67,8 +69,10 @@ class DigitsDemoTest {
     assertThat(Double.parseDouble(last.group(2))).as("EMA, where chance is .1").isGreaterThan(0.6);
   }
 
-  @Test
-  void seedDecidesEveryNumber() {
+  @ParameterizedTest
+  @ValueSource(strings = {"djl", "dl4j"})
+  void seedDecidesEveryNumber(String backend) {
+    properties.setProperty("demo.backend", backend);
     properties.setProperty("demo.epochs", "1");
     properties.setProperty("demo.seed", "4");
     Run first = run();
@@ -106,8 +110,10 @@ class DigitsDemoTest {
     assertThat(run.out().get(0)).startsWith("52 training and 13 test images of 28x28 pixels, 3 cl");
   }
 
-  @Test
-  void smallestImagesTrainWithOneOfThemABatch() throws IOException {
+  @ParameterizedTest
+  @ValueSource(strings = {"djl", "dl4j"})
+  void smallestImagesTrainWithOneOfThemABatch(String backend) throws IOException {
+    properties.setProperty("demo.backend", backend);
     GzipFiles.write(directory, GzipFiles.randomImages(10, DigitsData.MINIMUM_SIDE, 2));
     properties.setProperty("demo.data", "images.csv.gz");
     properties.setProperty("demo.epochs", "1");
@@ -215,8 +221,10 @@ class DigitsDemoTest {
     assertThat(run.err().lines()).hasSize(3);
   }
 
-  @Test
-  void averageThatTheBackendCannotKeepIsOneError() {
+  @ParameterizedTest
+  @ValueSource(strings = {"djl", "dl4j"})
+  void averageThatTheBackendCannotKeepIsOneError(String backend) {
+    properties.setProperty("demo.backend", backend);
     properties.setProperty("ema.average.device", "cuda:7");
 
     Run run = run();
@@ -226,7 +234,7 @@ class DigitsDemoTest {
     assertThat(run.err().lines())
         .singleElement()
         .asString()
-        .startsWith("error: backend djl cannot average as ema.average says: ")
+        .startsWith("error: backend " + backend + " cannot average as ema.average says: ")
         .contains("cuda:7");
   }
 
