@@ -36,6 +36,9 @@ import org.junit.jupiter.params.provider.EnumSource;
  * @param <T> the framework's tensor type
  */
 public abstract class UpdateKit<M, T> extends RuleKit<M, T> {
+  /** Above what one thread does alone, and no multiple of any block. */
+  private static final int LARGE = (1 << 21) + 11;
+
   private static final double[] DECAYS = {0.9999, 0.3};
 
   /** If this fails, look at {@code memory}: a framework's own operation must not come between. */
@@ -401,6 +404,17 @@ public abstract class UpdateKit<M, T> extends RuleKit<M, T> {
       assumeTrue(false, "no CUDA device is here: " + e.getMessage());
     }
     boundedOn(cuda);
+  }
+
+  /** If this fails where U01 holds, look at {@code memory} of large tensors: room, and threads. */
+  @Test
+  @DisplayName("EMA-U26 A tensor of several megabytes is averaged exactly, by however many threads")
+  protected void largeTensors() {
+    StateDict<ArrayTensor> start =
+        StateDict.builder(ArrayBackend.instance())
+            .parameter("large", SeededModels.tensor(ElementType.F32, LARGE))
+            .build();
+    exactly(start, AveragingRule.LERP, ShadowType.AUTO, Values.ORDINARY, 42);
   }
 
   private void boundedOn(Device device) {

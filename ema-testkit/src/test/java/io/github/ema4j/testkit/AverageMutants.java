@@ -36,7 +36,7 @@ final class AverageMutants {
         started(
             "by the rule weighted-sum",
             "G01 L13 L14 P01 P02 P03 P07 P08 P09 P10 T01 T03 U01 U03 U04 U05 U06 U07 U08 "
-                + "U09 U10 U13 U16 U18 U19 U23",
+                + "U09 U10 U13 U16 U18 U19 U23 U26",
             config -> config.withRule(AveragingRule.WEIGHTED_SUM)),
         started(
             "by the rule lerp",
@@ -59,7 +59,7 @@ final class AverageMutants {
         started(
             "updated at every second step",
             "G01 L08 L13 L14 P01 P02 P03 P06 P07 P08 P09 P10 P11 T01 T02 T03 U01 U02 U03 "
-                + "U04 U05 U06 U07 U08 U09 U10 U12 U13 U14 U16 U18 U20 U21 U23 U24 U25",
+                + "U04 U05 U06 U07 U08 U09 U10 U12 U13 U14 U16 U18 U20 U21 U23 U24 U25 U26",
             config -> config.withTiming(Timing.EVERY_STEP.withEvery(2))),
         started(
             "with the default policy",
@@ -89,7 +89,7 @@ final class AverageMutants {
         wrong(
             "that updates twice",
             "G01 L08 L13 L14 P01 P02 P03 P07 P08 P09 P10 T01 T03 U01 U02 U03 U04 U05 U06 "
-                + "U07 U08 U09 U10 U12 U13 U16 U18 U23 U24 U25",
+                + "U07 U08 U09 U10 U12 U13 U16 U18 U23 U24 U25 U26",
             real ->
                 new ForwardingEma(real) {
                   @Override

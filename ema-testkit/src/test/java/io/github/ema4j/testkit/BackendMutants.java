@@ -33,7 +33,7 @@ final class BackendMutants {
             "opens copies of float32",
             "G01 L01 L02 L03 L04 L06 L07 L08 L09 L12 L13 L15 P01 P02 P03 P04 P06 P07 P08 "
                 + "P09 P10 S05 S06 S07 S12 S15 S16 S23 T01 T02 T03 T04 U01 U02 U04 U05 U08 U09 "
-                + "U10 U13 U14 U15 U16 U17 U18 U19 U20 U21 U22 U23 U24 U25",
+                + "U10 U13 U14 U15 U16 U17 U18 U19 U20 U21 U22 U23 U24 U25 U26",
             new ToyBackend() {
               @Override
               public HostMemory memory(ToyTensor tensor) {
@@ -49,6 +49,17 @@ final class BackendMutants {
               @Override
               public HostMemory memory(ToyTensor tensor) {
                 return isFloat(tensor) && tensor.spec().shape().isEmpty()
+                    ? HostMemory.of(FloatBuffer.wrap(floats(tensor).clone()))
+                    : super.memory(tensor);
+              }
+            }),
+        whole(
+            "opens copies of large tensors",
+            "U26",
+            new ToyBackend() {
+              @Override
+              public HostMemory memory(ToyTensor tensor) {
+                return tensor.spec().elements() > 1 << 20 && tensor.spec().elements() < 1 << 28
                     ? HostMemory.of(FloatBuffer.wrap(floats(tensor).clone()))
                     : super.memory(tensor);
               }

@@ -60,7 +60,7 @@ final class ModelMutants {
             "of tensors copied",
             "G01 L01 L02 L03 L04 L06 L07 L08 L12 L13 L15 P01 P02 P03 P04 P06 P07 P08 P09 "
                 + "P10 P12 S05 S07 S11 S15 S16 S23 T01 T02 T03 U01 U02 U03 U10 U11 U12 U13 U14 "
-                + "U15 U16 U17 U18 U19 U20 U21 U22 U23",
+                + "U15 U16 U17 U18 U19 U20 U21 U22 U23 U26",
             ModelMutants::copied),
         viewing(
             "that always says that it moved",
