@@ -1,0 +1,178 @@
+package io.github.ema4j.torch;
+
+import static com.google.common.base.Preconditions.checkState;
+
+import com.google.common.collect.ImmutableList;
+import com.google.common.collect.ImmutableListMultimap;
+import com.google.common.collect.Multimaps;
+import io.github.ema4j.Role;
+import io.github.ema4j.StateDict;
+import io.github.ema4j.TensorSpec;
+import io.github.ema4j.spi.TensorBackend;
+import io.github.ema4j.torch.Network.Named;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Set;
+import org.bytedeco.javacpp.Pointer;
+import org.bytedeco.pytorch.Tensor;
+
+/**
+ * The parameters and buffers of a model, as they are at the last look. It holds a handle to each
+ * tensor, which follows it wherever LibTorch moves it.
+ */
+final class TorchStateDict<M extends Pointer> implements StateDict<Tensor> {
+  private final TorchBackend backend;
+  private final Network<M> network;
+  private final M model;
+  private List<Handle> handles;
+
+  /**
+   * A tensor of the model.
+   *
+   * @param entry what is shown of it; its tensor is the handle
+   * @param identity the address of what the handle refers to, one for each tensor
+   * @param address where the elements were
+   */
+  private record Handle(Entry<Tensor> entry, boolean buffer, long identity, long address) {
+
+    static Handle of(String name, Tensor tensor, boolean buffer, TensorSpec spec) {
+      return new Handle(
+          new Entry<>(name, tensor, spec, role(name, tensor, buffer, spec)),
+          buffer,
+          identity(tensor),
+          TorchBackend.address(tensor));
+    }
+
+    private static Role role(String name, Tensor tensor, boolean buffer, TensorSpec spec) {
+      if (!spec.type().isFloating() || (buffer && name.endsWith("num_batches_tracked"))) {
+        return Role.COUNTER; // a cast module has even these in floating point
+      } else if (buffer) {
+        return Role.STATISTIC;
+      }
+      return tensor.requires_grad() ? Role.PARAMETER : Role.FROZEN;
+    }
+
+    boolean isCurrent(TensorBackend<Tensor> backend) {
+      try {
+        return address == TorchBackend.address(entry.tensor())
+            && entry.spec().equals(backend.describe(entry.tensor()));
+      } catch (UnsupportedOperationException e) {
+        return false; // listing it says why, with its name
+      }
+    }
+
+    static long identity(Tensor tensor) {
+      return tensor.unsafeGetTensorImpl().address();
+    }
+  }
+
+  TorchStateDict(TorchBackend backend, Network<M> network, M model) {
+    this.backend = backend;
+    this.network = network;
+    this.model = model;
+    handles = listed();
+  }
+
+  @Override
+  public TensorBackend<Tensor> backend() {
+    return backend;
+  }
+
+  @Override
+  public List<Entry<Tensor>> entries() {
+    return handles.stream().map(Handle::entry).toList();
+  }
+
+  /**
+   * {@inheritDoc}
+   *
+   * <p>Looks whether the model has other tensors, and whether one lies elsewhere: after {@code to}
+   * a handle refers to the same tensor at another place. Roles that changed are not looked for.
+   */
+  @Override
+  public boolean refresh() {
+    requireOpen();
+    boolean[] changed = new boolean[1];
+    Guards.freeingTemporaries(() -> changed[0] = !isCurrent());
+    if (changed[0]) {
+      List<Handle> before = handles;
+      handles = listed();
+      release(before);
+    }
+    return changed[0];
+  }
+
+  private boolean isCurrent() {
+    List<Tensor> now = network.tensors(model);
+    List<Handle> then = new ArrayList<>();
+    handles.stream().filter(handle -> !handle.buffer).forEach(then::add);
+    handles.stream().filter(handle -> handle.buffer).forEach(then::add);
+    if (now.size() != then.size()) {
+      return false;
+    }
+    for (int i = 0; i < now.size(); i++) {
+      if (Handle.identity(now.get(i)) != then.get(i).identity || !then.get(i).isCurrent(backend)) {
+        return false;
+      }
+    }
+    return true;
+  }
+
+  @Override
+  public void close() {
+    release(handles);
+    handles = List.of();
+  }
+
+  private static void release(List<Handle> handles) {
+    handles.forEach(handle -> Guards.release(handle.entry.tensor()));
+  }
+
+  private void requireOpen() {
+    checkState(
+        !model.isNull(),
+        "the model is closed; keep it open while it is averaged, and make it outside of a"
+            + " PointerScope that ends before");
+  }
+
+  /** Lists the model: module by module, of each the parameters and then the buffers. */
+  private List<Handle> listed() {
+    requireOpen();
+    List<Handle> listed = new ArrayList<>();
+    try {
+      Guards.freeingTemporaries(() -> list(listed));
+      return ImmutableList.copyOf(listed);
+    } catch (RuntimeException | Error e) {
+      release(listed);
+      throw e;
+    }
+  }
+
+  private void list(List<Handle> listed) {
+    ImmutableListMultimap<String, Named> parameters =
+        Multimaps.index(network.parameters(model), Named::module);
+    ImmutableListMultimap<String, Named> buffers =
+        Multimaps.index(network.buffers(model), Named::module);
+    Set<String> names = new HashSet<>();
+    for (String module : network.modules(model)) {
+      parameters.get(module).forEach(named -> listed.add(handle(named, false, names)));
+      buffers.get(module).forEach(named -> listed.add(handle(named, true, names)));
+    }
+  }
+
+  private Handle handle(Named named, boolean buffer, Set<String> names) {
+    checkState(
+        names.add(named.name()),
+        "the model has a parameter and a buffer named '%s'; name them apart",
+        named.name());
+    String kind = buffer ? "buffer" : "parameter";
+    try {
+      TensorSpec spec = backend.describe(named.tensor());
+      return Handle.of(named.name(), Guards.kept(new Tensor(named.tensor())), buffer, spec);
+    } catch (UnsupportedOperationException e) {
+      throw new UnsupportedOperationException(
+          kind + " '" + named.name() + "': " + e.getMessage(), e);
+    }
+  }
+}
