@@ -9,7 +9,8 @@ import org.jspecify.annotations.Nullable;
 /** The backends by name. A framework is loaded when its backend is asked for. */
 final class DemoBackends {
   private static final Map<String, Supplier<DemoBackend>> BACKENDS =
-      new TreeMap<>(Map.of("djl", DjlBackend::new, "dl4j", Dl4jBackend::new));
+      new TreeMap<>(
+          Map.of("djl", DjlBackend::new, "dl4j", Dl4jBackend::new, "torch", LibTorchBackend::new));
 
   private DemoBackends() {}
 

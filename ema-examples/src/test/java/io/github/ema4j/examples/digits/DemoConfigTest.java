@@ -122,7 +122,9 @@ class DemoConfigTest {
                     .hasSize(11)
                     .contains(
                         "the configuration has problems:",
-                        file + ": 1: demo.backend: must be one of djl, dl4j, but was 'tensorflow'",
+                        file
+                            + ": 1: demo.backend: must be one of djl, dl4j, torch, but was"
+                            + " 'tensorflow'",
                         file + ": 2: demo.epochs: must be at least 1, but was 0",
                         "system properties: demo.labelNoise: must be in [0, 1], but was 1.5")
                     .anyMatch(line -> line.startsWith(file + ": 3: unknown key demo.epoch; known"))
