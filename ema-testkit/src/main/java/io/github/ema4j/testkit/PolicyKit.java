@@ -177,7 +177,7 @@ public abstract class PolicyKit<M, T> extends RuleKit<M, T> {
             StateDict.builder(ArrayBackend.instance())
                 .parameter("first.weight", SeededModels.tensor(ElementType.F32, 3, 4))
                 .parameter("first.bias", SeededModels.tensor(ElementType.F32, 4))
-                .parameter("added", SeededModels.tensor(ElementType.F32, 2))
+                .parameter("added.weight", SeededModels.tensor(ElementType.F32, 2))
                 .build());
     for (EmaStrategy strategy : List.of(EmaStrategy.nameMatched(0.5), EmaStrategy.ordered(0.5))) {
       ModelEma<M> ema = average(model, UpdateKit.lerp(0.5).withStrategy(strategy));
