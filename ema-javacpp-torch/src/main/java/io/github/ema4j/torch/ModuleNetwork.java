@@ -5,6 +5,7 @@ import java.lang.reflect.InvocationTargetException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.ConcurrentMap;
+import java.util.stream.Stream;
 import org.bytedeco.pytorch.DeviceOptional;
 import org.bytedeco.pytorch.Generator;
 import org.bytedeco.pytorch.Module;
@@ -89,7 +90,9 @@ final class ModuleNetwork<M extends Module> implements Network<M> {
           Generator random = torch.getDefaultCPUGenerator();
           Tensor state = random.get_state();
           try {
-            copy.add(narrowed(Guards.kept(cloned(model)), model));
+            Module clone = cloned(model);
+            requireSameEntries(clone, model);
+            copy.add(narrowed(Guards.kept(clone), model));
           } finally {
             random.set_state(state);
           }
@@ -103,6 +106,22 @@ final class ModuleNetwork<M extends Module> implements Network<M> {
     } catch (RuntimeException e) {
       throw new UnsupportedOperationException(refusal(model, "(" + Guards.firstLine(e) + ")"), e);
     }
+  }
+
+  /** Checks what a clone has: that of a {@code SequentialImpl} forgets names and other children. */
+  private void requireSameEntries(Module clone, M model) {
+    List<String> names = names(clone);
+    if (!names.equals(names(model))) {
+      throw new UnsupportedOperationException(
+          refusal(model, "as LibTorch copies it with other entries, " + String.join(", ", names)));
+    }
+  }
+
+  private static List<String> names(Module module) {
+    return Stream.of(module.named_parameters(), module.named_buffers())
+        .flatMap(dict -> named(dict).stream())
+        .map(Named::name)
+        .toList();
   }
 
   /** Returns the copy as the type that the user knows, such as {@code asLinear()}. */
