@@ -28,7 +28,13 @@ class DocumentsTest {
 
   /** Classes that documents name and that are not ours. */
   private static final Set<String> FOREIGN =
-      Set.of("BigDecimal", "IllegalStateException", "Math", "UnsupportedOperationException");
+      Set.of(
+          "BigDecimal",
+          "IllegalStateException",
+          "Math",
+          "PointerScope",
+          "SequentialImpl",
+          "UnsupportedOperationException");
 
   private static final Pattern RELATIVE_LINK = Pattern.compile("]\\(((?!https?:)[^)#]+)");
 
