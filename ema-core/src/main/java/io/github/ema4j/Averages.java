@@ -117,8 +117,16 @@ final class Averages<M, T> {
       averages.close();
       throw e;
     }
-    LOG.info("Averaging {} entries on '{}': {}", slots.size(), averages.backend.name(), config);
     return averages;
+  }
+
+  /**
+   * Logs that the averages have started.
+   *
+   * @param as the whole configuration, all schedules in it
+   */
+  void logStart(Object as) {
+    LOG.info("Averaging {} entries on '{}': {}", slots.size(), backend.name(), as);
   }
 
   private static Slot slot(Entry<?> entry, EmaConfig config) {

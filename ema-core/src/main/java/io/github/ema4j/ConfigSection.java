@@ -4,14 +4,16 @@ import static com.google.common.base.Preconditions.checkArgument;
 
 import com.google.common.base.Ascii;
 import com.google.common.base.Joiner;
+import com.google.common.collect.ArrayListMultimap;
+import com.google.common.collect.ListMultimap;
 import com.google.common.primitives.Longs;
 import com.typesafe.config.Config;
 import com.typesafe.config.ConfigException;
-import com.typesafe.config.ConfigFactory;
+import com.typesafe.config.ConfigObject;
 import com.typesafe.config.ConfigUtil;
 import com.typesafe.config.ConfigValue;
+import com.typesafe.config.ConfigValueType;
 import io.github.ema4j.internal.Checks;
-import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
 import java.util.HashMap;
@@ -23,7 +25,6 @@ import java.util.function.DoubleConsumer;
 import java.util.function.Function;
 import java.util.function.LongConsumer;
 import java.util.function.Supplier;
-import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -31,27 +32,35 @@ import org.jspecify.annotations.Nullable;
  * asked for, what nobody asked for is unknown. Problems are collected and reported together.
  */
 final class ConfigSection {
-  private final Config config;
   private final Config section;
-  private final String path;
+  private final List<ConfigLayer> layers;
+  private final Set<String> problems;
   private final TreeSet<String> known = new TreeSet<>();
   private final Map<String, String> groups = new HashMap<>();
+  private final ListMultimap<String, String> elsewhere = ArrayListMultimap.create();
   private final Set<String> refused = new TreeSet<>();
   private final Set<String> unchecked = new TreeSet<>();
-  private final List<String> problems = new ArrayList<>();
 
-  ConfigSection(Config config, String path) {
-    this.config = config;
-    this.path = path;
-    this.section = section(config, path);
+  /**
+   * Begins to read a section.
+   *
+   * @param layers the section itself, then what it inherits from
+   * @param problems to which those of this section are added
+   */
+  ConfigSection(List<ConfigLayer> layers, Set<String> problems) {
+    this.layers = layers;
+    this.problems = problems;
+    this.section = ConfigLayer.merged(layers);
   }
 
-  private static Config section(Config config, String path) {
-    try {
-      return config.getConfig(path);
-    } catch (ConfigException.Missing e) {
-      return ConfigFactory.empty();
-    }
+  /** Returns the name of a key from the root on, in the layer that has it. */
+  private String path(String key) {
+    ConfigLayer owner =
+        layers.stream()
+            .filter(layer -> layer.keys().hasPathOrNull(key))
+            .findFirst()
+            .orElse(layers.get(0));
+    return owner.path() + "." + key;
   }
 
   boolean has(String key) {
@@ -61,6 +70,11 @@ final class ConfigSection {
   /** Says of the keys that begin so under which condition they are the known ones. */
   void group(String prefix, String condition) {
     groups.put(prefix, condition);
+  }
+
+  /** Says what a key is for where it is not unknown. */
+  void elsewhere(String key, String purpose) {
+    elsewhere.put(key, purpose);
   }
 
   /** Says whether a key's value was found to be wrong. */
@@ -155,60 +169,81 @@ final class ConfigSection {
    * @throws IllegalArgumentException if there is none
    */
   static <E extends Enum<E>> E constant(Class<E> type, String text) {
-    return Arrays.stream(type.getEnumConstants())
-        .filter(constant -> spelled(constant).equals(text))
-        .findFirst()
-        .orElseThrow(
-            () ->
-                new IllegalArgumentException(
-                    "must be one of "
-                        + Arrays.stream(type.getEnumConstants())
-                            .map(ConfigSection::spelled)
-                            .collect(Collectors.joining(", "))
-                        + ", but was '"
-                        + text
-                        + "'"));
+    List<String> names =
+        Arrays.stream(type.getEnumConstants()).map(ConfigSection::spelled).toList();
+    checkArgument(
+        names.contains(text),
+        "must be one of %s, but was '%s'%s",
+        Joiner.on(", ").join(names),
+        text,
+        Nearest.hint(text, names));
+    return type.getEnumConstants()[names.indexOf(text)];
   }
 
   static String spelled(Enum<?> constant) {
     return Ascii.toLowerCase(constant.name()).replace('_', '-');
   }
 
+  /** Takes note of a key whose value is one text, whatever it says. */
+  void text(String key) {
+    value(key, text -> text, "");
+  }
+
   <V> V value(String key, Function<String, V> parse, V absent) {
     known.add(key);
     return attempt(
-        key,
-        () ->
-            config.hasPath(path + "." + key)
-                ? parse.apply(config.getString(path + "." + key))
-                : absent,
-        absent);
+        key, () -> has(key) ? parse.apply(textOf(section.getValue(key))) : absent, absent);
+  }
+
+  private static String textOf(ConfigValue value) {
+    ConfigValueType type = value.valueType();
+    checkArgument(
+        type != ConfigValueType.OBJECT && type != ConfigValueType.LIST,
+        "must be one value, but was a %s",
+        type == ConfigValueType.LIST ? "list" : "table");
+    return value.atKey("value").getString("value");
   }
 
   /** Says whether there is a table under a key, of which other keys are asked for by themselves. */
   boolean table(String key) {
     known.add(key);
-    return attempt(key, () -> section.hasPath(key) && !section.getObject(key).isEmpty(), false);
+    return attempt(key, () -> has(key) && !entries(key).isEmpty(), false);
+  }
+
+  private ConfigObject entries(String key) {
+    ConfigValue value = section.getValue(key);
+    if (value instanceof ConfigObject table) {
+      return table;
+    }
+    throw new IllegalArgumentException("must be a table, but was " + value.unwrapped());
   }
 
   /** Returns the tables in a key's list; none if it is absent. */
   List<? extends Config> tables(String key) {
     known.add(key);
-    return attempt(
-        key, () -> section.hasPath(key) ? section.getConfigList(key) : List.of(), List.of());
+    return attempt(key, () -> has(key) ? tablesOf(key) : List.of(), List.of());
+  }
+
+  private List<? extends Config> tablesOf(String key) {
+    try {
+      return section.getConfigList(key); // from properties too, which have no lists
+    } catch (ConfigException.WrongType e) {
+      throw new IllegalArgumentException("must be a list of tables", e);
+    }
   }
 
   /**
    * Returns the names under a key whose value is a table, those that are null left out.
    *
-   * @throws ConfigException if the value is no table
+   * @throws IllegalArgumentException if the value is no table
    */
   Set<String> names(String key) {
+    known.add(key);
     Set<String> names = new TreeSet<>();
-    for (String name : section.getObject(key).keySet()) {
-      String path = key + "." + ConfigUtil.joinPath(name);
-      known.add(path);
-      if (section.hasPath(path)) {
+    for (String name : entries(key).keySet()) {
+      String entry = key + "." + ConfigUtil.joinPath(name);
+      known.add(entry);
+      if (has(entry)) {
         names.add(name);
       }
     }
@@ -220,51 +255,40 @@ final class ConfigSection {
     try {
       return make.get();
     } catch (NumberFormatException e) {
-      problem(key, "must be a number, but was '" + config.getString(path + "." + key) + "'");
+      problem(key, "must be a number, but was '" + section.getString(key) + "'");
     } catch (IllegalArgumentException e) {
       problem(key, e.getMessage());
-    } catch (ConfigException e) {
-      problems.add(e.getMessage());
     }
     return refused;
   }
 
   void problem(String key, @Nullable String what) {
     refused.add(key);
-    problems.add(
-        section.getValue(key).origin().description() + ": " + path + "." + key + ": " + what);
-  }
-
-  /** Notes a problem that is not one of a key in this section. */
-  void addProblem(String problem) {
-    problems.add(problem);
+    problems.add(ConfigLayer.problem(section.getValue(key), path(key), what));
   }
 
   /** Notes that a key is missing which the value of another one asks for. */
   void missing(String key, String because) {
     known.add(key);
-    problem(because, "needs " + path + "." + key);
+    problem(because, "needs " + key);
   }
 
   /**
-   * Throws if there was any problem, an unknown key among them.
-   *
-   * @throws IllegalArgumentException with all of them, each with its place
+   * Notes every key that nobody asked for. Inherited ones are those of a schedule of another type,
+   * or are told where they are.
    */
-  void finish() {
+  void reportUnknown() {
     section
         .entrySet()
         .forEach(
             entry -> {
               String key = entry.getKey(); // quoted where a name has a dot in it
-              if (!known.contains(key) && unchecked.stream().noneMatch(key::startsWith)) {
+              if (!known.contains(key)
+                  && unchecked.stream().noneMatch(key::startsWith)
+                  && layers.get(0).keys().hasPath(key)) {
                 reportUnknown(key, entry.getValue());
               }
             });
-    if (!problems.isEmpty()) {
-      throw new IllegalArgumentException(
-          "the configuration has problems:\n  " + Joiner.on("\n  ").join(problems));
-    }
   }
 
   private void reportUnknown(String key, ConfigValue value) {
@@ -273,17 +297,17 @@ final class ConfigSection {
             .filter(key::startsWith)
             .max(Comparator.comparingInt(String::length))
             .orElse("");
+    List<String> candidates = known.stream().filter(name -> name.startsWith(group)).toList();
     problems.add(
         value.origin().description()
             + ": unknown key "
-            + path
-            + "."
-            + key
+            + path(key)
             + "; known "
             + groups.getOrDefault(group, "")
             + "are "
-            + known.stream()
-                .filter(name -> name.startsWith(group))
-                .collect(Collectors.joining(", ")));
+            + Joiner.on(", ").join(candidates)
+            + (elsewhere.containsKey(key)
+                ? "; " + key + " is for " + Joiner.on(", ").join(elsewhere.get(key))
+                : Nearest.hint(key, known)));
   }
 }

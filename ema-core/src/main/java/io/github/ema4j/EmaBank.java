@@ -166,6 +166,17 @@ public final class EmaBank<M> implements AutoCloseable {
     }
 
     /**
+     * Sets everything that the averages have in common, and adds those that the configuration has.
+     *
+     * @throws IllegalArgumentException if there is an average of the same name
+     */
+    public Builder<M> config(EmaBankConfig newConfig) {
+      config(newConfig.common());
+      newConfig.schedules().forEach(this::average);
+      return this;
+    }
+
+    /**
      * Adds an average.
      *
      * @throws IllegalArgumentException if the name is empty or there is one of that name
@@ -204,6 +215,7 @@ public final class EmaBank<M> implements AutoCloseable {
               moduleSupplier,
               null,
               model);
+      engine.logStart(new EmaBankConfig(config, schedules));
       return new EmaBank<>(engine, schedules.keySet());
     }
   }

@@ -9,8 +9,9 @@ import java.util.Optional;
 /**
  * Everything about an average that can be said without code. Immutable.
  *
- * <p>Read from HOCON, JSON, properties files and system properties under {@code ema.average}; the
- * keys are in {@code reference.conf}. Each has its twin in {@link ModelEma.Builder}.
+ * <p>Read from HOCON, JSON, properties files and system properties under {@code ema.average}, or
+ * from a profile under {@code ema.profiles}; the keys are in {@code reference.conf}. Each has its
+ * twin in {@link ModelEma.Builder}.
  *
  * @param strategy how entries pair and how fast the average decays
  * @param rule the arithmetic
@@ -66,7 +67,8 @@ public record EmaConfig(
   }
 
   /**
-   * Returns what reproduces one of timm's classes, with its default decay of .9999:
+   * Returns what reproduces one of timm's classes, with its default decay of .9999; to a
+   * configuration these are built-in profiles:
    *
    * <ul>
    *   <li>{@code timm-v1}, ModelEma: by name, weighted sum, integers truncated;
@@ -81,39 +83,48 @@ public record EmaConfig(
    * @throws IllegalArgumentException if there is no preset of that name
    */
   public static EmaConfig preset(String name) {
-    EmaConfig ownType = DEFAULTS.withShadowType(ShadowType.MODEL);
-    EmaConfig truncating =
-        ownType
-            .withRule(AveragingRule.WEIGHTED_SUM)
-            .withPolicy(EntryPolicy.defaults().with(Role.COUNTER, Treatment.AVERAGE));
-    return switch (name) {
-      case "timm-v1" -> truncating;
-      case "timm-v2" -> truncating.withStrategy(EmaStrategy.ordered(0.9999));
-      case "timm-v3" -> ownType.withStrategy(EmaStrategy.ordered(0.9999));
-      default ->
-          throw new IllegalArgumentException(
-              "preset must be timm-v1, timm-v2 or timm-v3, but was '" + name + "'");
-    };
+    return EmaSections.parse("").profile(name);
   }
 
   /**
-   * Reads {@code application.conf}, {@code .json} or {@code .properties} from the class path,
-   * system properties above it.
+   * Reads {@code ema.average} from {@code application.conf}, {@code .json} or {@code .properties}
+   * on the class path, system properties above it. The section may extend a profile; its own keys
+   * stand above the profile's.
    *
-   * @throws IllegalArgumentException if anything under {@code ema.average} is unknown or malformed;
-   *     the message lists every problem with file and line
+   * @throws IllegalArgumentException if anything under {@code ema} is unknown or malformed; the
+   *     message lists every problem with file and line
    */
   public static EmaConfig load() {
-    return EmaConfigReader.load();
+    return EmaSections.load().average();
   }
 
   /**
-   * Reads a file, system properties above it.
+   * Reads the profile {@code ema.profiles.<name>}, or a built-in one, from where {@link #load()}
+   * reads; {@code ema.average} is checked but does not count.
+   *
+   * @throws IllegalArgumentException if there is no profile of that name, or as {@link #load()}
+   */
+  public static EmaConfig load(String profile) {
+    return EmaSections.load().profile(profile);
+  }
+
+  /**
+   * Reads {@code ema.average} from a file, system properties above it.
    *
    * @throws IllegalArgumentException if the file is missing or malformed, or as {@link #load()}
    */
   public static EmaConfig load(Path file) {
-    return EmaConfigReader.load(file);
+    return EmaSections.load(file).average();
+  }
+
+  /**
+   * Reads a profile from a file, system properties above it, as {@link #load(String)}.
+   *
+   * @throws IllegalArgumentException if the file is missing or malformed, or as {@link
+   *     #load(String)}
+   */
+  public static EmaConfig load(Path file, String profile) {
+    return EmaSections.load(file).profile(profile);
   }
 
   /**
@@ -122,7 +133,16 @@ public record EmaConfig(
    * @throws IllegalArgumentException as {@link #load()}
    */
   public static EmaConfig from(Config config) {
-    return EmaConfigReader.read(config);
+    return EmaSections.read(() -> config).average();
+  }
+
+  /**
+   * Reads a profile from a configuration, as {@link #load(String)}.
+   *
+   * @throws IllegalArgumentException as {@link #load(String)}
+   */
+  public static EmaConfig from(Config config, String profile) {
+    return EmaSections.read(() -> config).profile(profile);
   }
 
   /**
@@ -133,7 +153,7 @@ public record EmaConfig(
    * @throws IllegalArgumentException if the text is malformed, or as {@link #load()}
    */
   public static EmaConfig parse(String text) {
-    return EmaConfigReader.parse(text);
+    return EmaSections.parse(text).average();
   }
 
   /** Returns this configuration with another strategy. */
@@ -185,6 +205,6 @@ public record EmaConfig(
    */
   @Override
   public String toString() {
-    return "ema.average { " + Hocon.keys(EmaConfigWriter.keys(this)) + " }";
+    return EmaConfigWriter.text(this);
   }
 }

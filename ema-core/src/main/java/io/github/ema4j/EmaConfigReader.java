@@ -3,89 +3,19 @@ package io.github.ema4j;
 import static com.google.common.base.Preconditions.checkArgument;
 
 import com.typesafe.config.Config;
-import com.typesafe.config.ConfigException;
-import com.typesafe.config.ConfigFactory;
-import com.typesafe.config.ConfigParseOptions;
-import com.typesafe.config.ConfigValue;
-import java.nio.file.Files;
-import java.nio.file.Path;
 import java.util.Set;
-import java.util.function.Supplier;
 
-/** Reads the section {@code ema.average}. */
+/** Reads an {@link EmaConfig} from one section. */
 final class EmaConfigReader {
-  private static final String SECTION = "ema.average";
-
-  /** What there is under {@code ema}; all but the average is the conformance kit's. */
-  private static final Set<String> SIBLINGS =
-      Set.of("average", "golden", "test", "kernel", "threads");
-
   private final ConfigSection section;
 
-  private EmaConfigReader(Config config) {
-    this.section = new ConfigSection(config, SECTION);
-    if (config.hasPath("ema")) {
-      config.getObject("ema").forEach(this::checkSibling);
-    }
+  EmaConfigReader(ConfigSection section) {
+    this.section = section;
   }
 
-  /**
-   * A slip in the section's own name would go unnoticed: nothing but the defaults would be read.
-   */
-  private void checkSibling(String key, ConfigValue value) {
-    if (!SIBLINGS.contains(key)) {
-      section.addProblem(
-          String.format(
-              "%s: unknown key ema.%s; averages are configured under %s",
-              value.origin().description(), key, SECTION));
-    }
-  }
-
-  static EmaConfig load() {
-    return loaded(ConfigFactory::load);
-  }
-
-  static EmaConfig load(Path file) {
-    checkArgument(Files.isRegularFile(file), "cannot read the configuration: %s is no file", file);
-    ConfigParseOptions strict = ConfigParseOptions.defaults().setAllowMissing(false);
-    return loaded(() -> ConfigFactory.load(ConfigFactory.parseFile(file.toFile(), strict)));
-  }
-
-  private static EmaConfig loaded(Supplier<Config> source) {
-    ConfigFactory.invalidateCaches(); // system properties may have changed
-    return parsed(source);
-  }
-
-  static EmaConfig parse(String text) {
-    ConfigParseOptions alone = ConfigParseOptions.defaults().setIncluder(new NoIncludes());
-    try {
-      return parsed(() -> ConfigFactory.parseString(text, alone));
-    } catch (StackOverflowError e) { // the parser and the reader call themselves for what is nested
-      throw new IllegalArgumentException(
-          "cannot read the configuration: it is nested too deeply", e);
-    }
-  }
-
-  private static EmaConfig parsed(Supplier<Config> source) {
-    Config config;
-    try {
-      config = source.get();
-    } catch (ConfigException e) {
-      throw new IllegalArgumentException("cannot read the configuration: " + e.getMessage(), e);
-    }
-    return read(config);
-  }
-
-  static EmaConfig read(Config config) {
-    try {
-      return new EmaConfigReader(config).read();
-    } catch (ConfigException e) {
-      throw new IllegalArgumentException("cannot read the configuration: " + e.getMessage(), e);
-    }
-  }
-
-  private EmaConfig read() {
-    EmaConfig start = section.value("preset", EmaConfig::preset, EmaConfig.defaults());
+  EmaConfig read() {
+    EmaConfig start = EmaConfig.defaults();
+    section.text("extends"); // what it means was seen to when the section's layers were found
     EmaStrategy.Pairing pairing =
         section.choice("strategy", EmaStrategy.Pairing.class, start.strategy().pairing());
     EmaConfig read =
@@ -98,7 +28,7 @@ final class EmaConfigReader {
             .withGuard(section.choice("guard", NonFiniteGuard.class, start.guard()))
             .withCanary(section.flag("canary", start.canary()));
     Device device = section.value("device", Device::parse, Device.CPU);
-    section.finish();
+    section.reportUnknown();
     return section.has("device") ? read.withDevice(device) : read;
   }
 

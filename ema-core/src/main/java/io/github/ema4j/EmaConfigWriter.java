@@ -10,14 +10,25 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.TreeMap;
 
 /** Says a configuration in the keys that {@link EmaConfigReader} reads. */
 final class EmaConfigWriter {
 
   private EmaConfigWriter() {}
 
+  static String text(EmaConfig config) {
+    return "ema.average { " + Hocon.keys(keys(config)) + " }";
+  }
+
+  static String text(EmaBankConfig config) {
+    Map<String, Object> bank = new TreeMap<>();
+    config.schedules().forEach((name, schedule) -> bank.put(name, schedule(schedule)));
+    return text(config.common()) + ", ema.bank { " + Hocon.keys(bank) + " }";
+  }
+
   /** Returns every key with its value; those whose default is that there is none may be absent. */
-  static Map<String, Object> keys(EmaConfig config) {
+  private static Map<String, Object> keys(EmaConfig config) {
     Map<String, Object> keys = new LinkedHashMap<>();
     keys.put("strategy", config.strategy().pairing());
     keys.put("rule", config.rule());
@@ -53,7 +64,7 @@ final class EmaConfigWriter {
   }
 
   /** Takes the wrappers off from the outside, in the order opposite to that of reading. */
-  static Map<String, Object> schedule(DecaySchedule schedule) {
+  private static Map<String, Object> schedule(DecaySchedule schedule) {
     Map<String, Object> wrappers = new LinkedHashMap<>();
     DecaySchedule inner = schedule;
     if (inner instanceof ZeroDebias debiased) {

@@ -39,6 +39,9 @@ final class ScheduleReader {
     if (section.has(key("code"))) {
       section.value(key("code"), ScheduleReader::refuseCode, "");
     }
+    for (ScheduleType type : ScheduleType.values()) {
+      type.keys().forEach(name -> section.elsewhere(key(name), ConfigSection.spelled(type)));
+    }
     return wrapped(section.table(key("of")) ? inner() : plain());
   }
 

@@ -1,5 +1,6 @@
 package io.github.ema4j;
 
+import com.google.common.collect.ImmutableList;
 import io.github.ema4j.schedule.ConstantDecay;
 import io.github.ema4j.schedule.CosineDecay;
 import io.github.ema4j.schedule.Edm2Ramp;
@@ -14,6 +15,7 @@ import io.github.ema4j.schedule.PowerFunction;
 import io.github.ema4j.schedule.UniformMean;
 import java.lang.reflect.RecordComponent;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.stream.Stream;
@@ -31,15 +33,29 @@ enum ScheduleType {
   LINEAR(LinearDecay.class),
   COSINE(CosineDecay.class),
   PIECEWISE(PiecewiseDecay.class),
-  HALF_LIFE(HalfLife.class),
-  EDM2_RAMP(Edm2Ramp.class),
+  HALF_LIFE(HalfLife.class, "halfLifeEpochs", "timePerEpoch"),
+  EDM2_RAMP(Edm2Ramp.class, "halfLifeEpochs", "timePerEpoch"),
   UNIFORM_MEAN(UniformMean.class),
-  POWER_FUNCTION(PowerFunction.class);
+  POWER_FUNCTION(PowerFunction.class, "sigmaRel");
 
   private final Class<? extends DecaySchedule> schedule;
+  private final ImmutableList<String> otherKeys;
 
-  ScheduleType(Class<? extends DecaySchedule> schedule) {
+  /**
+   * Names a type.
+   *
+   * @param otherKeys in which components can be said too
+   */
+  ScheduleType(Class<? extends DecaySchedule> schedule, String... otherKeys) {
     this.schedule = schedule;
+    this.otherKeys = ImmutableList.copyOf(otherKeys);
+  }
+
+  /** Returns the keys of this type. */
+  List<String> keys() {
+    Stream<String> components =
+        Stream.of(schedule.getRecordComponents()).map(RecordComponent::getName);
+    return Stream.concat(components, otherKeys.stream()).toList();
   }
 
   /** Returns the type of a schedule; nothing for wrappers and for a user's own. */

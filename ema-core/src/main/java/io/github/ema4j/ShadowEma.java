@@ -22,6 +22,7 @@ record ShadowEma<M, T>(Averages<M, T> averages, Member<M, T> member) implements 
             moduleSupplier,
             moduleCopy,
             model);
+    averages.logStart(config);
     return new ShadowEma<>(averages, averages.members().get(0));
   }
 

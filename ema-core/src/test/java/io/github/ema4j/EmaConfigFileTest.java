@@ -7,11 +7,16 @@ import com.google.common.base.Splitter;
 import com.typesafe.config.Config;
 import com.typesafe.config.ConfigFactory;
 import com.typesafe.config.ConfigObject;
+import com.typesafe.config.ConfigValue;
 import java.io.IOException;
+import java.io.InputStream;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
 import org.junit.jupiter.api.Test;
@@ -20,6 +25,8 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 class EmaConfigFileTest {
+
+  private static final Splitter LIST = Splitter.on(", ");
 
   @TempDir Path directory;
 
@@ -128,25 +135,71 @@ class EmaConfigFileTest {
 
   @Test
   void theReferenceListsExactlyTheKeysThatAreRead() {
-    Config reference = ConfigFactory.parseResources("reference.conf");
     List<String> listed = new ArrayList<>();
-    collect(reference.getObject("ema.average"), "", listed);
+    collect(reference().getObject("ema.average"), "", listed);
     assertThat(listed).containsExactlyInAnyOrderElementsOf(known());
-    assertThat(EmaConfig.from(reference)).isEqualTo(EmaConfig.defaults());
+  }
+
+  @Test
+  void theReferenceSetsNothing() {
+    assertThat(ConfigFactory.parseResources("reference.conf").entrySet()).isEmpty();
+  }
+
+  /** Sets each key to what the reference gives as its default, with a type that has it. */
+  @Test
+  void theReferenceTellsTheDefaults() {
+    Config average = reference().getConfig("ema.average");
+    Map<String, String> neededBy =
+        Map.of(
+            "linear", "schedule.duration = 9",
+            "cosine", "schedule.duration = 9",
+            "piecewise", "schedule.decayFromStep.1 = 0.5",
+            "half-life", "schedule.halfLife = 9",
+            "edm2-ramp", "schedule.halfLife = 9",
+            "power-function", "schedule.sigmaRel = 0.1");
+    for (String type : types()) {
+      String start = "schedule.type = " + type + ", " + neededBy.getOrDefault(type, "");
+      Set<String> known = known(type);
+      for (Map.Entry<String, ConfigValue> entry : average.entrySet()) {
+        if (known.contains(entry.getKey()) && !entry.getKey().equals("schedule.type")) {
+          Config set = ConfigFactory.parseString("ema.average { " + start + " }");
+          assertThat(
+                  EmaConfig.from(set.withValue("ema.average." + entry.getKey(), entry.getValue())))
+              .as("%s with %s", type, entry)
+              .isEqualTo(EmaConfig.from(set));
+        }
+      }
+    }
+  }
+
+  /** Returns the reference with all its defaults in force. */
+  private static Config reference() {
+    try (InputStream file = EmaConfig.class.getResourceAsStream("/reference.conf")) {
+      String text = new String(file.readAllBytes(), StandardCharsets.UTF_8);
+      return ConfigFactory.parseString(text.replaceAll("(?m)^( *)#(?=\\w)", "$1"));
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
   }
 
   /** Returns what the reader says it knows with any type of schedule. */
   private static Set<String> known() {
-    Splitter list = Splitter.on(", ");
     Set<String> known = new TreeSet<>();
-    for (String type :
-        list.split(refusal("schedule.type = none").replaceAll(".*of |, but.*", ""))) {
-      refusal("unknown = 1, schedule { type = " + type + ", unknown = 1 }")
-          .lines()
-          .filter(line -> line.contains("unknown key"))
-          .forEach(line -> known.addAll(list.splitToList(line.replaceAll(".* are ", ""))));
-    }
+    types().forEach(type -> known.addAll(known(type)));
     return known;
+  }
+
+  private static Set<String> known(String type) {
+    Set<String> known = new TreeSet<>();
+    refusal("unknown = 1, schedule { type = " + type + ", unknown = 1 }")
+        .lines()
+        .filter(line -> line.contains("unknown key"))
+        .forEach(line -> known.addAll(LIST.splitToList(line.replaceAll(".* are ", ""))));
+    return known;
+  }
+
+  private static List<String> types() {
+    return LIST.splitToList(refusal("schedule.type = none").replaceAll(".*of |, but.*", ""));
   }
 
   private static String refusal(String average) {

@@ -42,7 +42,7 @@ class EmaConfigTest {
 
   @Test
   void nullsMeanTheDefaults() {
-    assertThat(read("preset = null, rule = null, schedule.decay = null, device = null"))
+    assertThat(read("extends = null, rule = null, schedule.decay = null, device = null"))
         .isEqualTo(DEFAULTS);
   }
 
@@ -62,8 +62,9 @@ class EmaConfigTest {
   @MethodSource("presets")
   void presetsAreWhatTimmDoes(String name, EmaConfig expected) {
     assertThat(EmaConfig.preset(name)).isEqualTo(expected);
-    assertThat(read("preset = " + name)).isEqualTo(expected);
-    assertThat(read("preset = " + name + ", schedule.decay = 0.5, rule = lerp, strategy = ordered"))
+    assertThat(read("extends = " + name)).isEqualTo(expected);
+    assertThat(
+            read("extends = " + name + ", schedule.decay = 0.5, rule = lerp, strategy = ordered"))
         .isEqualTo(expected.withRule(AveragingRule.LERP).withStrategy(EmaStrategy.ordered(0.5)));
   }
 
@@ -71,7 +72,9 @@ class EmaConfigTest {
   void anUnknownPresetIsRefused() {
     assertThatIllegalArgumentException()
         .isThrownBy(() -> EmaConfig.preset("timm-v4"))
-        .withMessage("preset must be timm-v1, timm-v2 or timm-v3, but was 'timm-v4'");
+        .withMessage(
+            "there is no profile 'timm-v4'; profiles are timm-v1, timm-v2, timm-v3; did you mean"
+                + " timm-v1?");
   }
 
   @ParameterizedTest
@@ -146,9 +149,10 @@ class EmaConfigTest {
   @CsvSource(
       delimiter = '|',
       value = {
-        "preset = timm-v9 | preset: preset must be timm-v1, timm-v2 or timm-v3, but was 'timm-v9'",
+        "extends = timm-v9 | extends: there is no profile 'timm-v9'; profiles are timm-v1,"
+            + " timm-v2, timm-v3; did you mean timm-v1?",
         "strategy = zip | strategy: must be one of name-matched, ordered, but was 'zip'",
-        "rule = LERP | rule: must be one of lerp, weighted-sum, but was 'LERP'",
+        "rule = LERP | rule: must be one of lerp, weighted-sum, but was 'LERP'; did you mean lerp?",
         "shadowType = i8 | shadowType: must be one of auto, model, f64, f32, f16, bf16, but was 'i8'",
         "device = GPU | device: device must look like 'cpu' or 'cuda:0', but was 'GPU'",
         "policy.parameter = freeze | policy.parameter: must be one of average, copy, skip, but was"
@@ -191,10 +195,35 @@ class EmaConfigTest {
         .isThrownBy(() -> read(line))
         .withMessageStartingWith(
             "the configuration has problems:\n  String: 2: unknown key ema.average.%s; known are "
-                + "canary, clock, device, every, guard, microSteps, policy.counter, policy.frozen,"
-                + " policy.parameter, policy.patterns, policy.statistic, preset, rule, schedule.decay, schedule.delay, schedule.maximum, schedule.minimum, schedule.of,"
+                + "canary, clock, device, every, extends, guard, microSteps, policy.counter, policy.frozen,"
+                + " policy.parameter, policy.patterns, policy.statistic, rule, schedule.decay, schedule.delay, schedule.maximum, schedule.minimum, schedule.of,"
                 + " schedule.scaling, schedule.type, schedule.zeroDebias, shadowType, strategy",
             key);
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "shadow-type, shadowType",
+    "polciy.counter, policy.counter",
+    "policy.conter, policy.counter",
+    "stratgy, strategy",
+    "decay, schedule.decay",
+    "schedule.dealy, schedule.delay",
+    "\"schedule.decay\", schedule.decay",
+  })
+  void aSlipIsToldWithTheNearestKey(String slip, String key) {
+    assertThatIllegalArgumentException()
+        .isThrownBy(() -> read(slip + " = 1"))
+        .withMessageEndingWith("; did you mean %s?", key);
+  }
+
+  @Test
+  void nothingNearIsNoGuess() {
+    for (String key : new String[] {"weights", "nested.deep.typo", "a".repeat(1_000_000)}) {
+      assertThatIllegalArgumentException()
+          .isThrownBy(() -> read(key + " = 1"))
+          .withMessageEndingWith("shadowType, strategy");
+    }
   }
 
   @Test
@@ -204,7 +233,7 @@ class EmaConfigTest {
         .withMessageEndingWith(
             "unknown key ema.average.schedule.gamma; known with schedule.type = constant are"
                 + " schedule.decay, schedule.delay, schedule.maximum, schedule.minimum, schedule.of,"
-                + " schedule.scaling, schedule.type, schedule.zeroDebias");
+                + " schedule.scaling, schedule.type, schedule.zeroDebias; schedule.gamma is for inverse-power-warmup, momentum-annealing, power-function");
   }
 
   @ParameterizedTest(name = "{0}")
@@ -283,6 +312,15 @@ class EmaConfigTest {
         .isThrownBy(() -> EmaConfig.from(ConfigFactory.parseString("ema.averages.rule = lerp")))
         .withMessage(
             "the configuration has problems:\n  String: 1: unknown key ema.averages; averages are"
-                + " configured under ema.average");
+                + " configured under ema.average; did you mean average?");
+  }
+
+  @Test
+  void whatIsReadFromPropertiesAloneIsNotOverlookedInAFile() {
+    assertThatIllegalArgumentException()
+        .isThrownBy(() -> EmaConfig.from(ConfigFactory.parseString("ema.kernel = portable")))
+        .withMessage(
+            "the configuration has problems:\n  String: 1: ema.kernel: is the whole process's; set it"
+                + " as a system property, -Dema.kernel");
   }
 }

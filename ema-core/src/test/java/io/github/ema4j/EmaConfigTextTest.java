@@ -39,7 +39,7 @@ class EmaConfigTextTest {
   @ValueSource(longs = {31, 32, 33})
   void anyConfigurationIsReadBackFromItsText(long seed) {
     RandomConfigs random = new RandomConfigs(seed);
-    for (int i = 0; i < 400; i++) {
+    for (int i = 0; i < 200; i++) {
       EmaConfig config = random.config();
       String text = config.toString();
       EmaConfig read = EmaConfig.parse(text);

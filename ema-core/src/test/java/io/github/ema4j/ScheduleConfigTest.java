@@ -108,12 +108,12 @@ class ScheduleConfigTest {
   @CsvSource(
       delimiter = '|',
       value = {
-        "type = linear | type: needs ema.average.schedule.duration",
-        "type = cosine, duration = null | type: needs ema.average.schedule.duration",
+        "type = linear | type: needs schedule.duration",
+        "type = cosine, duration = null | type: needs schedule.duration",
         "type = cosine, duration = 0 | duration: the value must be at least 1, but was 0",
         "type = linear, duration = 9, startDecay = 2 | startDecay: the value must be in [0, 1], but"
             + " was 2.0",
-        "type = piecewise | type: needs ema.average.schedule.decayFromStep",
+        "type = piecewise | type: needs schedule.decayFromStep",
         "type = piecewise, decayFromStep { 5 = 0.9 } | decayFromStep: decayFromStep must begin at"
             + " step 1, but begins at 5",
         "type = piecewise, decayFromStep {} | decayFromStep: decayFromStep must have a decay from"
@@ -157,13 +157,13 @@ class ScheduleConfigTest {
             + " schedule.maximum, schedule.minimum, schedule.of, schedule.of.decay,"
             + " schedule.of.delay, schedule.of.maximum, schedule.of.minimum, schedule.of.of,"
             + " schedule.of.scaling, schedule.of.type, schedule.of.zeroDebias, schedule.scaling,"
-            + " schedule.zeroDebias",
+            + " schedule.zeroDebias; schedule.decay is for constant, inverse-power-warmup, num-updates-warmup, exponential-ramp, linear, cosine",
         "of { type = uniform-mean, decay = 0.5 } | of.decay; known with schedule.of.type ="
             + " uniform-mean are schedule.of.delay, schedule.of.maximum, schedule.of.minimum,"
-            + " schedule.of.of, schedule.of.scaling, schedule.of.type, schedule.of.zeroDebias",
+            + " schedule.of.of, schedule.of.scaling, schedule.of.type, schedule.of.zeroDebias; schedule.of.decay is for constant, inverse-power-warmup, num-updates-warmup, exponential-ramp, linear, cosine",
         "type = uniform-mean, decay = 0.9 | decay; known with schedule.type = uniform-mean are"
             + " schedule.delay, schedule.maximum, schedule.minimum, schedule.of, schedule.scaling,"
-            + " schedule.type, schedule.zeroDebias",
+            + " schedule.type, schedule.zeroDebias; schedule.decay is for constant, inverse-power-warmup, num-updates-warmup, exponential-ramp, linear, cosine",
       })
   void aMistakeIsToldOnceWithItsKey(String text, String problem) {
     assertThatIllegalArgumentException()
@@ -178,9 +178,9 @@ class ScheduleConfigTest {
   void aTableOfAnotherKindIsRefused() {
     assertThatIllegalArgumentException()
         .isThrownBy(() -> read("type = piecewise, decayFromStep = 0.9"))
-        .withMessageContaining("decayFromStep has type NUMBER rather than OBJECT");
+        .withMessageContaining("decayFromStep: must be a table, but was 0.9");
     assertThatIllegalArgumentException()
         .isThrownBy(() -> read("of = 0.9"))
-        .withMessageContaining("of has type NUMBER rather than OBJECT");
+        .withMessageContaining("of: must be a table, but was 0.9");
   }
 }

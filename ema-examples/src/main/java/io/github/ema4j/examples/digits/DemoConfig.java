@@ -28,8 +28,9 @@ record DemoConfig(
     EmaConfig ema) {
 
   /**
-   * Reads the configuration: system properties under {@code demo} and {@code ema.average}, above
-   * the file that {@code demo.config} names, above the built-in {@code demo.conf}.
+   * Reads the configuration: system properties under {@code demo}, {@code ema.average} and {@code
+   * ema.profiles}, above the file that {@code demo.config} names, above the built-in {@code
+   * demo.conf}.
    *
    * @param workingDirectory from where relative file names count
    * @throws InputException if any of it is missing, unknown or malformed, with every problem and

@@ -28,6 +28,7 @@ final class DemoConfigReader {
   private static final String FILE_PROPERTY = "demo.config";
   private static final String DEMO = "demo";
   private static final String AVERAGE = "ema.average";
+  private static final List<String> SECTIONS = List.of(DEMO, AVERAGE, "ema.profiles");
   private static final ConfigParseOptions STRICT =
       ConfigParseOptions.defaults().setAllowMissing(false);
 
@@ -69,7 +70,7 @@ final class DemoConfigReader {
   private static Config overrides(Properties systemProperties) {
     Properties ours = new Properties();
     for (String name : systemProperties.stringPropertyNames()) {
-      boolean named = name.startsWith(DEMO + ".") || name.startsWith(AVERAGE + ".");
+      boolean named = SECTIONS.stream().anyMatch(section -> name.startsWith(section + "."));
       if (named && !name.equals(FILE_PROPERTY)) {
         ours.setProperty(name, systemProperties.getProperty(name));
       }

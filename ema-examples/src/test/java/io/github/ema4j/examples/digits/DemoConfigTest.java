@@ -66,11 +66,28 @@ class DemoConfigTest {
   }
 
   @Test
-  void presetOfTheFileDecidesWhatTheBuiltInFileLeavesOpen() throws IOException {
-    useFile("ema.average.preset = timm-v2");
+  void theFileChoosesAnotherProfile() throws IOException {
+    useFile("ema.average.extends = timm-v2");
 
-    assertThat(read().ema().rule()).isEqualTo(EmaConfig.preset("timm-v2").rule());
-    assertThat(read().ema().strategy().pairing()).isEqualTo(EmaStrategy.Pairing.ORDERED);
+    assertThat(read().ema()).isEqualTo(EmaConfig.preset("timm-v2"));
+  }
+
+  @Test
+  void profilesAreChosenAndChangedByProperties() throws IOException {
+    useFile("ema.profiles.slow { extends = timm-v3, schedule.decay = 0.999 }");
+    properties.setProperty("ema.average.extends", "slow");
+    properties.setProperty("ema.profiles.slow.schedule.decay", "0.99");
+
+    assertThat(read().ema())
+        .isEqualTo(EmaConfig.preset("timm-v3").withStrategy(EmaStrategy.ordered(0.99)));
+  }
+
+  @Test
+  void anotherScheduleTakesNoParametersOfTheBuiltInOne() {
+    properties.setProperty("ema.average.schedule.type", "half-life");
+    properties.setProperty("ema.average.schedule.halfLife", "70");
+
+    assertThat(read().ema().strategy().schedule()).isEqualTo(DecaySchedule.halfLife(70));
   }
 
   @Test

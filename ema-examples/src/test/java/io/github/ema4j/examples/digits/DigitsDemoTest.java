@@ -99,6 +99,25 @@ class DigitsDemoTest {
   }
 
   @Test
+  void theConfigurationAloneSwitchesTheAverage() throws IOException {
+    String slow = "ema.average.extends = timm-v2";
+    String fast = "ema.average.schedule { type = half-life, halfLife = 3 }";
+    properties.setProperty("demo.epochs", "1");
+    properties.setProperty("demo.config", "mine.conf");
+    List<String> networks = new ArrayList<>();
+    List<String> averages = new ArrayList<>();
+    for (String configuration : List.of(slow, fast)) {
+      Files.writeString(directory.resolve("mine.conf"), configuration);
+      String epoch = run().out().get(1);
+      networks.add(epoch.replaceFirst(", EMA.*", ""));
+      averages.add(epoch.replaceFirst(".*, EMA ", ""));
+    }
+    assertThat(networks.get(1)).isEqualTo(networks.get(0));
+    assertThat(Double.parseDouble(averages.get(0))).as("as at the start").isLessThan(0.3);
+    assertThat(Double.parseDouble(averages.get(1))).as("as of late").isGreaterThan(0.6);
+  }
+
+  @Test
   void missingDataFileIsOneErrorAndNothingElse() {
     properties.setProperty("demo.data", "nowhere.csv.gz");
 
