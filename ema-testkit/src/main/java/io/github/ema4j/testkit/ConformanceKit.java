@@ -20,6 +20,7 @@ public abstract class ConformanceKit<M, T> implements BackendUnderTest<M, T> {
         StateDictKit.class,
         UpdateKit.class,
         PolicyKit.class,
+        ConfigurationKit.class,
         LifecycleKit.class,
         ThreadKit.class,
         GoldenKit.class);
@@ -46,6 +47,15 @@ public abstract class ConformanceKit<M, T> implements BackendUnderTest<M, T> {
   @Nested
   @DisplayName("Entry policies and pairing")
   class Policies extends PolicyKit<M, T> {
+    @Override
+    protected BackendUnderTest<M, T> subject() {
+      return ConformanceKit.this;
+    }
+  }
+
+  @Nested
+  @DisplayName("By configuration")
+  class Configurations extends ConfigurationKit<M, T> {
     @Override
     protected BackendUnderTest<M, T> subject() {
       return ConformanceKit.this;

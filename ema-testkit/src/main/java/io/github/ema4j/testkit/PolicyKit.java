@@ -241,8 +241,7 @@ public abstract class PolicyKit<M, T> extends RuleKit<M, T> {
     evidence.sameBits(ema.state(), expected.entries());
   }
 
-  private static StateDict<ArrayTensor> renamed(
-      StateDict<ArrayTensor> like, UnaryOperator<String> names) {
+  static StateDict<ArrayTensor> renamed(StateDict<ArrayTensor> like, UnaryOperator<String> names) {
     return listed(like.entries(), names);
   }
 

@@ -35,15 +35,15 @@ final class AverageMutants {
     return List.of(
         started(
             "by the rule weighted-sum",
-            "G01 L13 L14 P01 P02 P03 P07 P08 P09 P10 T01 T03 U01 U03 U04 U05 U06 U07 U08 "
+            "F01 F02 G01 L13 L14 P01 P02 P03 P07 P08 P09 P10 T01 T03 U01 U03 U04 U05 U06 U07 U08 "
                 + "U09 U10 U13 U16 U18 U19 U23 U26",
             config -> config.withRule(AveragingRule.WEIGHTED_SUM)),
         started(
             "by the rule lerp",
-            "G01 U02 U03 U04 U05 U06 U07 U08 U09 U10",
+            "F03 G01 U02 U03 U04 U05 U06 U07 U08 U09 U10",
             config -> config.withRule(AveragingRule.LERP)),
-        started("paired by position", "P08 P09", config -> paired(config, Pairing.ORDERED)),
-        started("paired by name", "P10", config -> paired(config, Pairing.NAME_MATCHED)),
+        started("paired by position", "F02 P08 P09", config -> paired(config, Pairing.ORDERED)),
+        started("paired by name", "F02 P10", config -> paired(config, Pairing.NAME_MATCHED)),
         started(
             "in float32", "G01 U03 U06 U07 U08", config -> config.withShadowType(ShadowType.F32)),
         started(
@@ -58,20 +58,20 @@ final class AverageMutants {
         started("updated at every step", "L13", config -> config.withTiming(Timing.EVERY_STEP)),
         started(
             "updated at every second step",
-            "G01 L08 L13 L14 P01 P02 P03 P06 P07 P08 P09 P10 P11 T01 T02 T03 U01 U02 U03 "
+            "F01 F02 F03 G01 L08 L13 L14 P01 P02 P03 P06 P07 P08 P09 P10 P11 T01 T02 T03 U01 U02 U03 "
                 + "U04 U05 U06 U07 U08 U09 U10 U12 U13 U14 U16 U18 U20 U21 U23 U24 U25 U26",
             config -> config.withTiming(Timing.EVERY_STEP.withEvery(2))),
         started(
             "with the default policy",
-            "G01 P02 P03 P04 P05 P12 U12",
+            "F03 G01 P02 P03 P04 P05 P12 U12",
             config -> config.withPolicy(EntryPolicy.defaults())),
         started(
             "with statistics copied",
-            "G01 L13 L14 P01 P03 P04 P07 P08 P09 P10 T01 U14 U20 U23",
+            "F01 F02 G01 L13 L14 P01 P03 P04 P07 P08 P09 P10 T01 U14 U20 U23",
             config -> treated(config, Role.STATISTIC, Treatment.COPY)),
         started(
             "with integers averaged",
-            "G01 L13 L14 P01 P02 P03 P07 P08 P09 P10 T01 U11 U14 U20 U23",
+            "F01 F02 F03 G01 L13 L14 P01 P02 P03 P07 P08 P09 P10 T01 U11 U14 U20 U23",
             config -> treated(config, Role.COUNTER, Treatment.AVERAGE)),
         started(
             "with integers copied",
@@ -84,11 +84,11 @@ final class AverageMutants {
                 config.policy().treatment(Role.STATISTIC) == Treatment.SKIP
                     ? treated(config, Role.STATISTIC, Treatment.COPY)
                     : config),
-        started("with decays one step late", "G01 L13 P07 U17 U18", AverageMutants::late),
-        started("with decays that are never 0 or 1", "G01 U14 U18", AverageMutants::clamped),
+        started("with decays one step late", "F01 G01 L13 P07 U17 U18", AverageMutants::late),
+        started("with decays that are never 0 or 1", "F01 G01 U14 U18", AverageMutants::clamped),
         wrong(
             "that updates twice",
-            "G01 L08 L13 L14 P01 P02 P03 P07 P08 P09 P10 T01 T03 U01 U02 U03 U04 U05 U06 "
+            "F01 F02 F03 G01 L08 L13 L14 P01 P02 P03 P07 P08 P09 P10 T01 T03 U01 U02 U03 U04 U05 U06 "
                 + "U07 U08 U09 U10 U12 U13 U16 U18 U23 U24 U25 U26",
             real ->
                 new ForwardingEma(real) {
@@ -155,7 +155,10 @@ final class AverageMutants {
                     super.update(model);
                   }
                 }),
-        wrong("that ignores a model that does not fit", "L11 P11", AverageMutants::ignoringMisfits),
+        wrong(
+            "that ignores a model that does not fit",
+            "F02 L11 P11",
+            AverageMutants::ignoringMisfits),
         wrong("that is half updated when it fails", "L11", AverageMutants::movingWhenItFails),
         wrong("that updates while swapped, unseen", "L04", AverageMutants::quietWhileSwapped),
         wrong(

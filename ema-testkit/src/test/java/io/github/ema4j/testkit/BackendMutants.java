@@ -31,7 +31,7 @@ final class BackendMutants {
     return List.of(
         whole(
             "opens copies of float32",
-            "G01 L01 L02 L03 L04 L06 L07 L08 L09 L12 L13 L15 P01 P02 P03 P04 P06 P07 P08 "
+            "F01 F02 F03 G01 L01 L02 L03 L04 L06 L07 L08 L09 L12 L13 L15 P01 P02 P03 P04 P06 P07 P08 "
                 + "P09 P10 S05 S06 S07 S12 S15 S16 S23 T01 T02 T03 T04 U01 U02 U04 U05 U08 U09 "
                 + "U10 U13 U14 U15 U16 U17 U18 U19 U20 U21 U22 U23 U24 U25 U26",
             new ToyBackend() {
@@ -253,7 +253,7 @@ final class BackendMutants {
             }),
         whole(
             "says one storage of all tensors of a shape",
-            "G01 L01 L02 L03 L04 L05 L06 L07 L08 L09 L10 L11 L12 L13 L14 L16 P01 P02 P03 "
+            "F01 F02 F03 G01 L01 L02 L03 L04 L05 L06 L07 L08 L09 L10 L11 L12 L13 L14 L16 P01 P02 P03 "
                 + "P04 P06 P07 P08 P09 P10 P11 S10 T01 T02 U09 U10 U13 U14 U15 U17 U18 U20 U21 "
                 + "U22 U23",
             new ToyBackend() {
@@ -296,7 +296,7 @@ final class BackendMutants {
             }),
         whole(
             "allocates one tensor for all of a shape",
-            "G01 L01 L02 L03 L04 L05 L06 L07 L08 L09 L10 L11 L12 L13 L14 L15 L16 P01 P02 "
+            "F01 F02 F03 G01 L01 L02 L03 L04 L05 L06 L07 L08 L09 L10 L11 L12 L13 L14 L15 L16 P01 P02 "
                 + "P03 P04 P06 P07 P08 P09 P10 P11 S23 T01 T03 U01 U02 U14 U15 U19 U20 U21 U22 "
                 + "U23",
             new ToyBackend() {
