@@ -3,6 +3,8 @@ package io.github.ema4j.conformance;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import com.google.common.base.Splitter;
+import com.typesafe.config.ConfigFactory;
+import io.github.ema4j.EmaConfig;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
@@ -22,6 +24,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 class DocumentsTest {
   private static final Path ROOT = Path.of("").toAbsolutePath().getParent();
   private static final Pattern JAVA_BLOCK = Pattern.compile("```java\n(.*?)```", Pattern.DOTALL);
+  private static final Pattern HOCON_BLOCK = Pattern.compile("```hocon\n(.*?)```", Pattern.DOTALL);
   private static final Pattern TAGGED =
       Pattern.compile("// tag::([a-z]+)\\[]\n(.*?) *// end::\\1\\[]", Pattern.DOTALL);
   private static final Pattern CLASS_NAME = Pattern.compile("`([A-Z][a-z]+[A-Za-z]*)[`<(.]");
@@ -56,6 +59,17 @@ class DocumentsTest {
             .toList();
 
     assertThat(examples).allSatisfy(example -> assertThat(tagged).contains(example));
+  }
+
+  @ParameterizedTest
+  @MethodSource("documents")
+  void everyConfigurationIsRead(String document) {
+    assertThat(HOCON_BLOCK.matcher(read(ROOT.resolve(document))).results())
+        .allSatisfy(
+            block ->
+                assertThat(EmaConfig.from(ConfigFactory.parseString(block.group(1))))
+                    .as(block.group(1))
+                    .isNotEqualTo(EmaConfig.defaults()));
   }
 
   @ParameterizedTest
