@@ -64,11 +64,12 @@ final class UpdateWarnings {
     if (weight > 0 && weight < unitRoundoff(type) && stalled.add(type)) {
       LOG.warn(
           "Averages kept in {} stall at decay {}: an update moves them by {} of the way, less than"
-              + " half a unit in the last place ({}); keep them in F32 or F64",
+              + " half a unit in the last place ({}); keep them in {}",
           type,
           decay,
           weight,
-          unitRoundoff(type));
+          unitRoundoff(type),
+          type.isHalf() ? "F32 or F64" : "F64");
     }
   }
 
