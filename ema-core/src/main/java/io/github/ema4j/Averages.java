@@ -2,7 +2,6 @@ package io.github.ema4j;
 
 import static com.google.common.base.Preconditions.checkArgument;
 import static com.google.common.base.Preconditions.checkState;
-import static com.google.common.collect.ImmutableList.toImmutableList;
 import static java.util.Objects.requireNonNull;
 
 import com.google.common.collect.ImmutableList;
@@ -19,10 +18,7 @@ import io.github.ema4j.spi.TensorBackend;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
-import java.util.Set;
-import java.util.function.Predicate;
 import java.util.function.Supplier;
-import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -39,39 +35,31 @@ final class Averages<M, T> {
 
   private final ModelAdapter<M, T> adapter;
   private final TensorBackend<T> backend;
-  private final EmaConfig config;
   private final @Nullable Supplier<M> moduleSupplier;
-  private final ImmutableList<Slot> slots;
   private final ImmutableList<Member<M, T>> members;
-  private final UpdateWarnings warnings;
   private final CallGate gate = new CallGate();
 
+  private EmaConfig config;
+  private ImmutableList<Slot> slots;
+  private UpdateWarnings warnings;
   private M model;
   private boolean deviceNamed;
   private @Nullable ModelBinding<M, T> trained;
   private @Nullable Shadow<T> backup;
 
   private Averages(
-      ModelAdapter<M, T> adapter,
-      EmaConfig config,
-      @Nullable Supplier<M> moduleSupplier,
-      ImmutableList<Slot> slots,
-      List<Shadow<T>> shadows,
-      List<DecaySchedule> schedules,
-      M model) {
+      ModelAdapter<M, T> adapter, Setup<T> setup, @Nullable Supplier<M> moduleSupplier, M model) {
     this.adapter = adapter;
     this.backend = adapter.backend();
-    this.config = config;
+    this.config = setup.config();
     this.moduleSupplier = moduleSupplier;
-    this.slots = slots;
+    this.slots = setup.slots();
     this.model = model;
     deviceNamed = config.device().isPresent();
-    warnings =
-        new UpdateWarnings(config.rule(), config.canary(), averagedTypes(slots, shadows.get(0)));
+    warnings = setup.warnings();
     ImmutableList.Builder<Member<M, T>> made = ImmutableList.builder();
-    for (int i = 0; i < schedules.size(); i++) {
-      UpdateClock clock = new UpdateClock(config.timing(), schedules.get(i));
-      made.add(new Member<>(this, i, clock, shadows.get(i)));
+    for (int i = 0; i < setup.shadows().size(); i++) {
+      made.add(new Member<>(this, i, setup.clock(i), setup.shadows().get(i)));
     }
     members = made.build();
   }
@@ -89,25 +77,8 @@ final class Averages<M, T> {
       @Nullable Supplier<M> moduleSupplier,
       @Nullable M moduleCopy,
       M model) {
-    ImmutableList<Slot> slots;
-    List<Shadow<T>> shadows;
-    try (StateDict<T> dict = adapter.stateDict(model)) {
-      checkArgument(!dict.entries().isEmpty(), "the model has no entries to average");
-      slots = dict.entries().stream().map(entry -> slot(entry, config)).collect(toImmutableList());
-      checkPatternsMatch(config.policy(), slots);
-      checkArgument(
-          slots.stream().anyMatch(Slot::isKept),
-          "the policy %s skips every entry of the model",
-          config.policy());
-      Tensors<T> kept =
-          new Tensors<>(
-              "model", adapter.backend(), Slot.select(slots, dict.entries(), Slot::isKept));
-      List<TensorSpec> specs =
-          slots.stream().filter(Slot::isKept).map(slot -> shadowSpec(slot, config)).toList();
-      shadows = Shadow.allLike(kept, specs, schedules.size());
-    }
-    Averages<M, T> averages =
-        new Averages<>(adapter, config, moduleSupplier, slots, shadows, schedules, model);
+    Setup<T> setup = Setup.of(adapter, config, schedules, model);
+    Averages<M, T> averages = new Averages<>(adapter, setup, moduleSupplier, model);
     try {
       averages.copyFrom(model);
       if (moduleCopy != null) {
@@ -129,41 +100,6 @@ final class Averages<M, T> {
     LOG.info("Averaging {} entries on '{}': {}", slots.size(), backend.name(), as);
   }
 
-  private static Slot slot(Entry<?> entry, EmaConfig config) {
-    Treatment treatment =
-        config.policy().treatment(entry.name(), entry.role(), entry.spec().type());
-    return new Slot(entry.name(), entry.spec(), treatment);
-  }
-
-  private static void checkPatternsMatch(EntryPolicy policy, List<Slot> slots) {
-    for (EntryPolicy.PatternRule rule : policy.patterns()) {
-      checkArgument(
-          slots.stream().anyMatch(slot -> rule.pattern().matches(slot.name())),
-          "the policy's %s matches none of the model's %s entries, whose names are like '%s'; correct"
-              + " or remove it",
-          rule.pattern(),
-          slots.size(),
-          slots.get(0).name());
-    }
-  }
-
-  private static TensorSpec shadowSpec(Slot slot, EmaConfig config) {
-    TensorSpec spec = slot.modelSpec();
-    ElementType type =
-        slot.treatment() == Treatment.AVERAGE ? config.shadowType().of(spec.type()) : spec.type();
-    return spec.withType(type).withDevice(config.device().orElse(spec.device()));
-  }
-
-  /** Returns the types in which floating-point entries are averaged. */
-  private static Set<ElementType> averagedTypes(List<Slot> slots, Shadow<?> shadow) {
-    List<Slot> kept = slots.stream().filter(Slot::isKept).toList();
-    Predicate<Slot> averaged = slot -> slot.treatment() == Treatment.AVERAGE;
-    return Slot.select(kept, shadow.specs(), averaged).stream()
-        .map(TensorSpec::type)
-        .filter(ElementType::isFloating)
-        .collect(Collectors.toUnmodifiableSet());
-  }
-
   ImmutableList<Member<M, T>> members() {
     return members;
   }
@@ -174,6 +110,17 @@ final class Averages<M, T> {
 
   TensorBackend<T> backend() {
     return backend;
+  }
+
+  EmaConfig config() {
+    return config;
+  }
+
+  /** Returns the device that the averages stay on; empty if they are where the model is. */
+  Optional<Device> device() {
+    return deviceNamed
+        ? Optional.of(members.get(0).shadow().specs().get(0).device())
+        : Optional.empty();
   }
 
   ImmutableList<Slot> slots() {
@@ -284,7 +231,7 @@ final class Averages<M, T> {
     return false;
   }
 
-  private Optional<String> nonFiniteEntry(TensorPairs<T, T>.Opened tensors) {
+  private Optional<String> nonFiniteEntry(TensorPairs<T, ?>.Opened tensors) {
     return tensors.nonFiniteEntry(config.guard() != NonFiniteGuard.FAIL_ON_HOST);
   }
 
@@ -336,12 +283,21 @@ final class Averages<M, T> {
   private void copyFrom(M newModel) {
     checkNotOwnModule(newModel);
     TensorPairs<T, T>.Opened tensors = bind(newModel).intoAverages().open();
-    if (config.guard() != NonFiniteGuard.ACCEPT) {
-      nonFiniteEntry(tensors).ifPresent(Averages::failNonFinite);
-    }
+    checkFinite(tensors);
     tensors.copy();
     warnings.started(tensors::fingerprint);
     model = newModel;
+  }
+
+  /**
+   * Checks what an average is to start from, unless the guard accepts all.
+   *
+   * @throws IllegalStateException if it has values that are not finite
+   */
+  void checkFinite(TensorPairs<T, ?>.Opened tensors) {
+    if (config.guard() != NonFiniteGuard.ACCEPT) {
+      nonFiniteEntry(tensors).ifPresent(Averages::failNonFinite);
+    }
   }
 
   void load(int member, StateDict<?> state, Progress progress) {
@@ -351,21 +307,50 @@ final class Averages<M, T> {
 
   private <S> void loadInto(Member<M, T> member, StateDict<S> state, Progress progress) {
     state.refresh();
+    loading(slots, member.shadow(), config.strategy().pairing(), state)
+        .ifPresent(TensorPairs::copy);
+    member.note(progress);
+  }
+
+  /**
+   * Pairs a shadow with a state dict that it is to be written from.
+   *
+   * @return empty if they are the same tensors
+   */
+  <S> Optional<TensorPairs<T, S>> loading(
+      List<Slot> all, Shadow<T> shadow, Pairing pairing, StateDict<S> state) {
     List<Slot> present =
-        state.entries().size() == slots.size()
-            ? slots
-            : slots.stream().filter(Slot::isKept).toList();
+        state.entries().size() == all.size() ? all : all.stream().filter(Slot::isKept).toList();
     List<Entry<S>> matched =
-        EntryMatcher.match(
-            config.strategy().pairing(), Leeway.TYPE_AND_DEVICE, present, state.entries(), "state");
+        EntryMatcher.match(pairing, Leeway.TYPE_AND_DEVICE, present, state.entries(), "state");
     Tensors<S> kept =
         new Tensors<>("state", state.backend(), Slot.select(present, matched, Slot::isKept));
-    Tensors<T> average = member.shadow().tensors("average");
-    if (!average.areTheSameAs(kept)) {
-      TensorPairs.checkApart(average, kept);
-      TensorPairs.copying(average, kept).copy();
+    Tensors<T> average = shadow.tensors("average");
+    if (average.areTheSameAs(kept)) {
+      return Optional.empty();
     }
-    member.note(progress);
+    TensorPairs.checkApart(average, kept);
+    return Optional.of(TensorPairs.loading(average, kept));
+  }
+
+  /** Returns what would make these averages anew with another configuration. */
+  Setup<T> setup(EmaConfig newConfig, List<DecaySchedule> schedules) {
+    return Setup.of(adapter, newConfig, schedules, model);
+  }
+
+  /** Takes what {@link #setup} returned; the shadows that there were are freed. */
+  void take(Setup<T> setup) {
+    config = setup.config();
+    slots = setup.slots();
+    warnings = setup.warnings();
+    for (int i = 0; i < members.size(); i++) {
+      members.get(i).take(setup.clock(i), setup.shadows().get(i));
+    }
+  }
+
+  /** Takes note of what the model is now, whose weights were loaded with the averages. */
+  void modelLoaded() {
+    warnings.started(bind(model).intoAverages().open()::fingerprint);
   }
 
   void to(Device device) {

@@ -6,7 +6,12 @@ import static java.util.Objects.requireNonNull;
 
 import com.google.common.collect.ImmutableList;
 import com.google.common.collect.ImmutableMap;
+import io.github.ema4j.checkpoint.CheckpointContent;
+import io.github.ema4j.checkpoint.OnConfigChange;
+import io.github.ema4j.checkpoint.Resumable;
 import io.github.ema4j.spi.ModelAdapter;
+import java.io.IOException;
+import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.function.Supplier;
@@ -40,7 +45,7 @@ import org.jspecify.annotations.Nullable;
  *
  * @param <M> the framework's model type
  */
-public final class EmaBank<M> implements AutoCloseable {
+public final class EmaBank<M> implements Resumable, AutoCloseable {
   private final Averages<M, ?> engine;
   private final ImmutableMap<String, Average<M>> averages;
 
@@ -121,6 +126,25 @@ public final class EmaBank<M> implements AutoCloseable {
   public void load(String name, StateDict<?> state, Progress progress) {
     average(name);
     engine.load(averages.keySet().asList().indexOf(name), state, progress);
+  }
+
+  @Override
+  public void save(Path file) throws IOException {
+    checkpointing().save(file);
+  }
+
+  @Override
+  public CheckpointContent capture() {
+    return checkpointing().capture();
+  }
+
+  @Override
+  public void resumeFrom(Path file, OnConfigChange choice) throws IOException {
+    checkpointing().resumeFrom(file, choice);
+  }
+
+  private Checkpointing<M, ?> checkpointing() {
+    return new Checkpointing<>(engine, averages.keySet().asList());
   }
 
   /**

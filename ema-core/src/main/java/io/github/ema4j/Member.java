@@ -22,7 +22,7 @@ import org.jspecify.annotations.Nullable;
 final class Member<M, T> implements Average<M> {
   private final Averages<M, T> averages;
   private final int index;
-  private final UpdateClock clock;
+  private UpdateClock clock;
   private Shadow<T> shadow;
   private volatile Progress progress = Progress.START;
   private volatile @Nullable Swap swap;
@@ -62,6 +62,12 @@ final class Member<M, T> implements Average<M> {
       rollback.release();
       rollback = null;
     }
+  }
+
+  /** Takes another clock and another shadow, and frees the shadow before. */
+  void take(UpdateClock newClock, Shadow<T> newShadow) {
+    clock = newClock;
+    moveTo(newShadow);
   }
 
   /** Keeps the average as it is, and returns what puts it back. */

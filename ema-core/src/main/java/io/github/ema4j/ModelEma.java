@@ -3,6 +3,7 @@ package io.github.ema4j;
 import static com.google.common.base.Preconditions.checkState;
 import static java.util.Objects.requireNonNull;
 
+import io.github.ema4j.checkpoint.Resumable;
 import io.github.ema4j.spi.ModelAdapter;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
@@ -33,7 +34,7 @@ import org.jspecify.annotations.Nullable;
  *
  * @param <M> the framework's model type
  */
-public interface ModelEma<M> extends Average<M>, AutoCloseable {
+public interface ModelEma<M> extends Average<M>, Resumable, AutoCloseable {
 
   /** Starts an average with the default configuration. */
   static <M> Builder<M> builder(ModelAdapter<M, ?> adapter) {

@@ -1,7 +1,11 @@
 package io.github.ema4j;
 
 import com.google.common.collect.ImmutableList;
+import io.github.ema4j.checkpoint.CheckpointContent;
+import io.github.ema4j.checkpoint.OnConfigChange;
 import io.github.ema4j.spi.ModelAdapter;
+import java.io.IOException;
+import java.nio.file.Path;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
@@ -54,6 +58,25 @@ record ShadowEma<M, T>(Averages<M, T> averages, Member<M, T> member) implements 
   @Override
   public void load(StateDict<?> state, Progress progress) {
     averages.load(0, state, progress);
+  }
+
+  @Override
+  public void save(Path file) throws IOException {
+    checkpointing().save(file);
+  }
+
+  @Override
+  public CheckpointContent capture() {
+    return checkpointing().capture();
+  }
+
+  @Override
+  public void resumeFrom(Path file, OnConfigChange choice) throws IOException {
+    checkpointing().resumeFrom(file, choice);
+  }
+
+  private Checkpointing<M, T> checkpointing() {
+    return new Checkpointing<>(averages, ImmutableList.of(""));
   }
 
   @Override

@@ -4,7 +4,6 @@ import com.google.common.collect.ImmutableList;
 import com.google.common.collect.Sets;
 import io.github.ema4j.StateDict.Entry;
 import io.github.ema4j.internal.Shadow;
-import io.github.ema4j.internal.TensorPairs;
 import io.github.ema4j.internal.TensorPairs.Tensors;
 import io.github.ema4j.spi.ModelAdapter;
 import io.github.ema4j.spi.TensorBackend;
@@ -70,13 +69,7 @@ record StateDictAdapter<T>(TensorBackend<T> backend) implements ModelAdapter<Sta
     model.refresh();
     List<Entry<T>> entries = model.entries();
     Tensors<T> originals = new Tensors<>("model", backend, entries);
-    Shadow<T> copy = Shadow.like(originals, entries.stream().map(Entry::spec).toList());
-    try {
-      TensorPairs.copying(copy.tensors("copy"), originals).copy();
-    } catch (RuntimeException | Error e) {
-      copy.release();
-      throw e;
-    }
+    Shadow<T> copy = Shadow.copyOf(originals, entries.stream().map(Entry::spec).toList());
     return new FixedStateDict<>(backend, copy.entries());
   }
 

@@ -5,8 +5,11 @@ import static com.google.common.collect.ImmutableList.toImmutableList;
 import com.google.common.collect.ImmutableMap;
 import io.github.ema4j.checkpoint.SafetensorsHeader.Item;
 import java.nio.ByteOrder;
+import java.nio.charset.StandardCharsets;
+import java.security.MessageDigest;
 import java.util.Comparator;
 import java.util.List;
+import java.util.OptionalInt;
 
 /**
  * Reads safetensors files: 8 bytes of length, that much JSON, then the tensors' bytes,
@@ -101,6 +104,46 @@ final class Safetensors {
       throw new CheckpointException(
           file.path(),
           String.format("%s bytes follow the last tensor; nothing may", dataLength - end));
+    }
+  }
+
+  /**
+   * Checks a file's SHA-256, if it has one.
+   *
+   * @throws CheckpointException if it is another
+   */
+  static void verify(FileBytes file) {
+    byte[] header = headerBytes(file);
+    String written = SafetensorsHeader.parse(file.path(), header).metadata().get(Sha256Field.KEY);
+    if (written == null) {
+      return;
+    }
+    OptionalInt index = Sha256Field.indexIn(header);
+    if (index.isEmpty()) {
+      throw new CheckpointException(
+          file.path(),
+          Sha256Field.KEY,
+          "another program has written the header anew; have it leave this key out",
+          null);
+    }
+    long field = (long) Long.BYTES + index.getAsInt();
+    MessageDigest digest = Sha256Field.digest();
+    update(digest, file, 0, field);
+    digest.update(StandardCharsets.US_ASCII.encode(Sha256Field.EMPTY));
+    update(digest, file, field + Sha256Field.LENGTH, file.size());
+    String computed = StandardCharsets.US_ASCII.decode(Sha256Field.value(digest)).toString();
+    if (!computed.equals(written)) {
+      throw new CheckpointException(
+          file.path(),
+          String.format(
+              "the file was damaged or changed: its SHA-256 is %s, but was %s when it was written",
+              computed, written));
+    }
+  }
+
+  private static void update(MessageDigest digest, FileBytes file, long begin, long end) {
+    for (long at = begin; at < end; at += FileBytes.MAX_SLICE) {
+      digest.update(file.slice(at, Math.min(FileBytes.MAX_SLICE, end - at)));
     }
   }
 }

@@ -111,6 +111,16 @@ final class StrictJson implements AutoCloseable {
     return value;
   }
 
+  /** Skips a value, whatever it is. */
+  void skip() {
+    next();
+    try {
+      parser.skipChildren();
+    } catch (IOException e) {
+      throw failure("malformed JSON: " + message(e));
+    }
+  }
+
   /** Checks that nothing follows but white space. */
   void end() {
     entry = null;

@@ -47,12 +47,16 @@ public final class TensorFile implements AutoCloseable {
   }
 
   /**
-   * Opens a safetensors file.
+   * Opens a safetensors file, or the index ({@code .index.json}) of several.
    *
    * @throws IOException if it cannot be read
    * @throws CheckpointException if its content is not what it should be
    */
   public static TensorFile open(Path path) throws IOException {
+    return path.toString().endsWith(".index.json") ? ShardIndex.open(path) : openSingle(path);
+  }
+
+  static TensorFile openSingle(Path path) throws IOException {
     FileBytes bytes = FileBytes.map(path);
     try {
       return Safetensors.read(bytes);
@@ -106,6 +110,21 @@ public final class TensorFile implements AutoCloseable {
     checkArgument(
         any[0] || prefix.isEmpty(), "%s has no tensors whose names begin with '%s'", path, prefix);
     return state.build();
+  }
+
+  /**
+   * Checks what the file says of itself: that its bytes are those that were written. Reads all of
+   * it. Files that do not say it, as those of other programs, pass.
+   *
+   * @throws CheckpointException if a byte has changed
+   * @throws IllegalStateException if the file is closed
+   */
+  public void verify() {
+    parts.forEach(Safetensors::verify);
+  }
+
+  ImmutableList<FileBytes> parts() {
+    return parts;
   }
 
   /**

@@ -284,42 +284,4 @@ final class DevicePairs<L, R> {
   private static <T> DeviceBackend<T> deviceBackend(TensorBackend<T> backend) {
     return (DeviceBackend<T>) backend; // or the tensor would be in host memory
   }
-
-  /** A tensor's elements in host memory: its own, or a copy where it lies elsewhere. */
-  private record HostSide<T>(Tensors<T> owner, Entry<T> entry, @Nullable T copy) {
-
-    static <T> HostSide<T> of(Tensors<T> owner, Entry<T> entry) {
-      if (owner.isInHostMemory(entry)) {
-        return new HostSide<>(owner, entry, null);
-      }
-      TensorSpec spec = entry.spec().withDevice(Device.CPU).withRowMajorStrides();
-      return new HostSide<>(owner, entry, owner.backend().allocate(List.of(spec)).get(0));
-    }
-
-    TensorSpec spec() {
-      return copy == null ? entry.spec() : owner.backend().describe(copy);
-    }
-
-    HostMemory memory() {
-      return copy == null ? owner.memory(entry) : owner.backend().memory(copy);
-    }
-
-    void fetch() {
-      if (copy != null) {
-        deviceBackend(owner.backend()).copy(List.of(copy), List.of(entry.tensor()));
-      }
-    }
-
-    void writeBack() {
-      if (copy != null) {
-        deviceBackend(owner.backend()).copy(List.of(entry.tensor()), List.of(copy));
-      }
-    }
-
-    void release() {
-      if (copy != null) {
-        owner.backend().release(List.of(copy));
-      }
-    }
-  }
 }

@@ -80,9 +80,14 @@ public final class Shadow<T> {
 
   /** Returns a copy, with the types and on the devices that are wanted. */
   public Shadow<T> copy(List<TensorSpec> wanted) {
-    Shadow<T> copy = like(tensors("average"), wanted);
+    return copyOf(tensors("average"), wanted);
+  }
+
+  /** Returns a copy of tensors, with the types and on the devices that are wanted. */
+  public static <T> Shadow<T> copyOf(Tensors<T> originals, List<TensorSpec> wanted) {
+    Shadow<T> copy = like(originals, wanted);
     try {
-      TensorPairs.copying(copy.tensors("copy of the average"), tensors("average")).copy();
+      TensorPairs.copying(copy.tensors("copy"), originals).copy();
       return copy;
     } catch (RuntimeException | Error e) {
       copy.release();

@@ -99,6 +99,22 @@ public final class TensorPairs<L, R> {
       return open(entry, backend::storage);
     }
 
+    private boolean haveSameBits(Entry<T> first, Entry<T> second) {
+      HostSide<T> one = HostSide.of(this, first);
+      try {
+        HostSide<T> other = HostSide.of(this, second);
+        try {
+          one.fetch();
+          other.fetch();
+          return one.hasSameBitsAs(other);
+        } finally {
+          other.release();
+        }
+      } finally {
+        one.release();
+      }
+    }
+
     HostMemory memory(Entry<T> entry) {
       HostMemory memory = open(entry, backend::memory);
       checkArgument(
@@ -164,9 +180,18 @@ public final class TensorPairs<L, R> {
    */
   public static <L, R> TensorPairs<L, R> of(
       List<Tensors<L>> lefts, Tensors<R> right, List<Treatment> treatments) {
+    int[] rightTies = right.ties();
+    return of(lefts, right, treatments, (first, second) -> rightTies[first] == rightTies[second]);
+  }
+
+  /**
+   * Pairs tensors by position, where {@code alike} tells whether those on the right with two
+   * indices go to one tensor on the left.
+   */
+  private static <L, R> TensorPairs<L, R> of(
+      List<Tensors<L>> lefts, Tensors<R> right, List<Treatment> treatments, Alike alike) {
     Tensors<L> left = lefts.get(0);
     int[] leftTies = left.ties();
-    int[] rightTies = right.ties();
     ImmutableList.Builder<TensorPair<L, R>> pairs = ImmutableList.builder();
     for (int i = 0; i < leftTies.length; i++) {
       int position = i;
@@ -176,7 +201,7 @@ public final class TensorPairs<L, R> {
         pairs.add(TensorPair.of(to, right.entries.get(i), treatments.get(i)));
       } else {
         checkArgument(
-            rightTies[i] == rightTies[tied],
+            alike.test(tied, i),
             "'%s' and '%s' are tied in the %s but not in the %s; tie them alike",
             left.entries.get(tied).name(),
             left.entries.get(i).name(),
@@ -187,9 +212,30 @@ public final class TensorPairs<L, R> {
     return new TensorPairs<>(lefts, right, pairs.build());
   }
 
+  private interface Alike {
+    boolean test(int first, int second);
+  }
+
   /** Pairs tensors by position, for copying all of them. */
   public static <L, R> TensorPairs<L, R> copying(Tensors<L> to, Tensors<R> from) {
     return of(to, from, Collections.nCopies(to.entries.size(), Treatment.COPY));
+  }
+
+  /**
+   * Pairs tensors by position, for copying all of them from where ties may be lost, as in a file:
+   * what is tied on the left is tied on the right or has the same bits there.
+   *
+   * @throws IllegalArgumentException if it is neither, or as {@link #of(Tensors, Tensors, List)}
+   */
+  public static <L, R> TensorPairs<L, R> loading(Tensors<L> to, Tensors<R> from) {
+    int[] ties = from.ties();
+    return of(
+        List.of(to),
+        from,
+        Collections.nCopies(to.entries.size(), Treatment.COPY),
+        (first, second) ->
+            ties[first] == ties[second]
+                || from.haveSameBits(from.entries.get(first), from.entries.get(second)));
   }
 
   /**

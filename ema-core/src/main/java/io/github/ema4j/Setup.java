@@ -1,0 +1,104 @@
+package io.github.ema4j;
+
+import static com.google.common.base.Preconditions.checkArgument;
+import static com.google.common.collect.ImmutableList.toImmutableList;
+
+import com.google.common.collect.ImmutableList;
+import io.github.ema4j.StateDict.Entry;
+import io.github.ema4j.internal.Shadow;
+import io.github.ema4j.internal.Slot;
+import io.github.ema4j.internal.TensorPairs.Tensors;
+import io.github.ema4j.spi.ModelAdapter;
+import java.util.List;
+import java.util.Set;
+import java.util.function.Predicate;
+import java.util.stream.Collectors;
+
+/**
+ * What averages of a model consist of under a configuration.
+ *
+ * @param config everything but the schedules
+ * @param schedules one for each average
+ * @param slots the model's entries and what is done with them
+ * @param shadows one for each average, of unspecified content
+ */
+record Setup<T>(
+    EmaConfig config,
+    ImmutableList<DecaySchedule> schedules,
+    ImmutableList<Slot> slots,
+    ImmutableList<Shadow<T>> shadows) {
+
+  /**
+   * Allocates an average for each schedule.
+   *
+   * @throws IllegalArgumentException if the model has nothing to average, or patterns that match
+   *     nothing
+   * @throws UnsupportedOperationException if the backend has no such tensors
+   */
+  static <M, T> Setup<T> of(
+      ModelAdapter<M, T> adapter, EmaConfig config, List<DecaySchedule> schedules, M model) {
+    try (StateDict<T> dict = adapter.stateDict(model)) {
+      checkArgument(!dict.entries().isEmpty(), "the model has no entries to average");
+      ImmutableList<Slot> slots =
+          dict.entries().stream().map(entry -> slot(entry, config)).collect(toImmutableList());
+      checkPatternsMatch(config.policy(), slots);
+      checkArgument(
+          slots.stream().anyMatch(Slot::isKept),
+          "the policy %s skips every entry of the model",
+          config.policy());
+      Tensors<T> kept =
+          new Tensors<>(
+              "model", adapter.backend(), Slot.select(slots, dict.entries(), Slot::isKept));
+      List<TensorSpec> specs =
+          slots.stream().filter(Slot::isKept).map(slot -> shadowSpec(slot, config)).toList();
+      List<Shadow<T>> shadows = Shadow.allLike(kept, specs, schedules.size());
+      return new Setup<>(
+          config, ImmutableList.copyOf(schedules), slots, ImmutableList.copyOf(shadows));
+    }
+  }
+
+  private static Slot slot(Entry<?> entry, EmaConfig config) {
+    Treatment treatment =
+        config.policy().treatment(entry.name(), entry.role(), entry.spec().type());
+    return new Slot(entry.name(), entry.spec(), treatment);
+  }
+
+  private static void checkPatternsMatch(EntryPolicy policy, List<Slot> slots) {
+    for (EntryPolicy.PatternRule rule : policy.patterns()) {
+      checkArgument(
+          slots.stream().anyMatch(slot -> rule.pattern().matches(slot.name())),
+          "the policy's %s matches none of the model's %s entries, whose names are like '%s'; correct"
+              + " or remove it",
+          rule.pattern(),
+          slots.size(),
+          slots.get(0).name());
+    }
+  }
+
+  private static TensorSpec shadowSpec(Slot slot, EmaConfig config) {
+    TensorSpec spec = slot.modelSpec();
+    ElementType type =
+        slot.treatment() == Treatment.AVERAGE ? config.shadowType().of(spec.type()) : spec.type();
+    return spec.withType(type).withDevice(config.device().orElse(spec.device()));
+  }
+
+  /** Returns what turns calls into updates of one of the averages. */
+  UpdateClock clock(int index) {
+    return new UpdateClock(config.timing(), schedules.get(index));
+  }
+
+  /** Returns what watches the averages from their start on. */
+  UpdateWarnings warnings() {
+    return new UpdateWarnings(config.rule(), config.canary(), averagedTypes());
+  }
+
+  /** Returns the types in which floating-point entries are averaged. */
+  private Set<ElementType> averagedTypes() {
+    List<Slot> kept = slots.stream().filter(Slot::isKept).toList();
+    Predicate<Slot> averaged = slot -> slot.treatment() == Treatment.AVERAGE;
+    return Slot.select(kept, shadows.get(0).specs(), averaged).stream()
+        .map(TensorSpec::type)
+        .filter(ElementType::isFloating)
+        .collect(Collectors.toUnmodifiableSet());
+  }
+}

@@ -1,0 +1,179 @@
+package io.github.ema4j.checkpoint;
+
+import com.google.common.collect.ImmutableMap;
+import io.github.ema4j.StateDict;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * An open checkpoint: a model's weights, its averages, and how far they had come.
+ *
+ * <p>Besides the form that {@link CheckpointContent} writes, the plain forms of other programs are
+ * understood, whose tensors' names begin with {@code model_state_dict} and {@code ema_state_dict},
+ * or with {@code state_dict} and {@code state_dict_ema}, and a dot or a slash. Any other file is a
+ * model without an average.
+ *
+ * <p>The tensors stay in the file: see {@link TensorFile}. Thread-safe.
+ */
+public final class Checkpoint implements AutoCloseable {
+  private static final ImmutableMap<String, String> PLAIN_FORMS =
+      ImmutableMap.of("model_state_dict", "ema_state_dict", "state_dict", "state_dict_ema");
+
+  private final TensorFile file;
+  private final @Nullable StateDict<FileTensor> model;
+  private final ImmutableMap<String, SavedAverage> averages;
+
+  private Checkpoint(
+      TensorFile file, @Nullable StateDict<FileTensor> model, Map<String, SavedAverage> averages) {
+    this.file = file;
+    this.model = model;
+    this.averages = ImmutableMap.copyOf(averages);
+  }
+
+  /**
+   * Opens a safetensors file, or the index of several.
+   *
+   * @throws IOException if it cannot be read
+   * @throws CheckpointException if its content is not what it should be
+   */
+  public static Checkpoint open(Path path) throws IOException {
+    TensorFile file = TensorFile.open(path);
+    try {
+      return of(file);
+    } catch (RuntimeException | Error e) {
+      file.close();
+      throw e;
+    }
+  }
+
+  /**
+   * Interprets a file, which is closed with the result.
+   *
+   * @throws CheckpointException if it contradicts itself
+   */
+  static Checkpoint of(TensorFile file) {
+    return file.metadata().containsKey(CheckpointContent.FORMAT) ? own(file) : plain(file);
+  }
+
+  private static Checkpoint own(TensorFile file) {
+    Map<String, String> metadata = file.metadata();
+    String version = metadata.get(CheckpointContent.FORMAT);
+    if (!CheckpointContent.FORMAT_VERSION.equals(version)) {
+      throw failure(
+          file,
+          CheckpointContent.FORMAT,
+          "it is of version " + version + ", and this program reads version 1; update it");
+    }
+    String live = metadata.getOrDefault(CheckpointContent.LIVE, CheckpointContent.LIVE_MODEL);
+    if (!live.equals(CheckpointContent.LIVE_MODEL)) {
+      throw failure(
+          file,
+          CheckpointContent.LIVE,
+          "the model had the weights of '" + live + "' when it was saved, not its own");
+    }
+    ImmutableMap.Builder<String, SavedAverage> averages = ImmutableMap.builder();
+    int count = averageCount(file);
+    for (int i = 0; i < count; i++) {
+      AverageMetadata average = AverageMetadata.read(file.path(), metadata, i);
+      averages.put(
+          average.name(),
+          new SavedAverage(
+              part(file, average.prefix()),
+              Optional.of(average.config()),
+              Optional.of(average.progress())));
+    }
+    StateDict<FileTensor> model =
+        metadata.containsKey(CheckpointContent.LIVE)
+            ? part(file, CheckpointContent.MODEL_PREFIX)
+            : null;
+    return new Checkpoint(file, model, uniquely(file, averages));
+  }
+
+  private static int averageCount(TensorFile file) {
+    String text = file.metadata().getOrDefault(AverageMetadata.COUNT, "");
+    if (!text.matches("[1-9][0-9]{0,3}")) {
+      throw failure(file, AverageMetadata.COUNT, "'" + text + "' is not a number of averages");
+    }
+    return Integer.parseInt(text);
+  }
+
+  private static ImmutableMap<String, SavedAverage> uniquely(
+      TensorFile file, ImmutableMap.Builder<String, SavedAverage> averages) {
+    try {
+      return averages.buildOrThrow();
+    } catch (IllegalArgumentException e) {
+      throw new CheckpointException(file.path(), null, "two averages have one name", e);
+    }
+  }
+
+  private static Checkpoint plain(TensorFile file) {
+    for (String separator : List.of(".", "/")) {
+      for (Map.Entry<String, String> form : PLAIN_FORMS.entrySet()) {
+        String modelPrefix = form.getKey() + separator;
+        String averagePrefix = form.getValue() + separator;
+        if (has(file, averagePrefix)) {
+          SavedAverage average =
+              new SavedAverage(file.stateDict(averagePrefix), Optional.empty(), Optional.empty());
+          return new Checkpoint(
+              file,
+              has(file, modelPrefix) ? file.stateDict(modelPrefix) : null,
+              Map.of("", average));
+        }
+        if (has(file, modelPrefix)) {
+          return new Checkpoint(file, file.stateDict(modelPrefix), Map.of());
+        }
+      }
+    }
+    return new Checkpoint(file, file.stateDict(), Map.of());
+  }
+
+  private static boolean has(TensorFile file, String prefix) {
+    return file.tensors().keySet().stream().anyMatch(name -> name.startsWith(prefix));
+  }
+
+  private static StateDict<FileTensor> part(TensorFile file, String prefix) {
+    if (!has(file, prefix)) {
+      throw failure(file, prefix, "there are no tensors whose names begin so");
+    }
+    return file.stateDict(prefix);
+  }
+
+  private static CheckpointException failure(TensorFile file, String entry, String reason) {
+    return new CheckpointException(file.path(), entry, reason, null);
+  }
+
+  /** Returns the file. */
+  public TensorFile file() {
+    return file;
+  }
+
+  /** Returns the model's own weights, if the file has them. */
+  public Optional<StateDict<FileTensor>> model() {
+    return Optional.ofNullable(model);
+  }
+
+  /** Returns the averages by name; one that is alone has the empty name. */
+  public ImmutableMap<String, SavedAverage> averages() {
+    return averages;
+  }
+
+  /**
+   * Checks that the file's bytes are those that were written, as {@link TensorFile#verify}.
+   *
+   * @throws CheckpointException if a byte has changed
+   * @throws IllegalStateException if the file is closed
+   */
+  public void verify() {
+    file.verify();
+  }
+
+  /** Closes the file; using its tensors is an error from then on. */
+  @Override
+  public void close() {
+    file.close();
+  }
+}

@@ -1,0 +1,244 @@
+package io.github.ema4j.checkpoint;
+
+import static com.google.common.base.Preconditions.checkArgument;
+import static java.util.Objects.requireNonNull;
+
+import com.fasterxml.jackson.core.JsonFactory;
+import com.fasterxml.jackson.core.JsonGenerator;
+import io.github.ema4j.StateDict;
+import io.github.ema4j.StateDict.Entry;
+import io.github.ema4j.TensorSpec;
+import io.github.ema4j.internal.RowMajorReader;
+import io.github.ema4j.internal.TensorPairs.Tensors;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.channels.FileChannel;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.security.MessageDigest;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+
+/**
+ * Writes safetensors files: tensor by tensor, with no more memory than a piece of one takes, in
+ * row-major order whatever the layout. The metadata ends up with the file's SHA-256.
+ */
+final class SafetensorsWriter {
+  private static final int PIECE_BYTES = 1 << 20;
+  private static final int ALIGNMENT = 64; // of the data, so that no element straddles a line
+  private static final String EXTENSION = ".safetensors";
+
+  private final Map<String, String> metadata = new LinkedHashMap<>();
+  private final List<Source<?>> sources = new ArrayList<>();
+  private final Set<String> names = new HashSet<>();
+
+  /** A tensor and the name that it gets. */
+  private record Source<T>(String name, Tensors<T> owner, Entry<T> entry) {
+
+    TensorSpec spec() {
+      return entry.spec();
+    }
+
+    long bytes() {
+      return Math.multiplyExact(spec().elements(), (long) spec().type().bytes());
+    }
+
+    void read(RowMajorReader reader, RowMajorReader.Sink sink) throws IOException {
+      reader.read(owner, entry, sink);
+    }
+  }
+
+  SafetensorsWriter() {
+    metadata.put(Sha256Field.KEY, Sha256Field.EMPTY);
+    metadata.put("format", "pt"); // what Python's transformers wants to see
+  }
+
+  /** Says something beside the tensors. */
+  void note(String key, String value) {
+    metadata.put(key, value);
+  }
+
+  /**
+   * Adds the tensors of a state dict, which must live until they are written.
+   *
+   * @param owner what they belong to, for messages
+   * @throws IllegalArgumentException if a name is taken
+   */
+  <T> void add(String prefix, StateDict<T> state, String owner) {
+    Tensors<T> tensors = new Tensors<>(owner, state.backend(), state.entries());
+    for (Entry<T> entry : state.entries()) {
+      String name = prefix + entry.name();
+      checkArgument(
+          names.add(name) && !name.equals(SafetensorsHeader.METADATA),
+          "the name '%s' is taken; a file has each name once",
+          name);
+      sources.add(new Source<>(name, tensors, entry));
+    }
+  }
+
+  /**
+   * Writes one file, durably.
+   *
+   * @throws IOException if that fails; a file that was there before is as it was
+   */
+  void write(Path target) throws IOException {
+    write(target, sources);
+  }
+
+  /**
+   * Writes several files and, last, the index that makes them one; durably. Files of an earlier
+   * index under the same name are not touched until the new one is in place, and deleted then.
+   *
+   * @param target the name of the single file that it would be
+   * @param maxShardBytes how many bytes of tensors a file has at most, unless it has one tensor
+   * @return the index
+   * @throws IOException if that fails; the files that were there before are as they were
+   */
+  Path writeShards(Path target, long maxShardBytes) throws IOException {
+    String file = target.getFileName().toString();
+    String stem =
+        file.endsWith(EXTENSION) ? file.substring(0, file.length() - EXTENSION.length()) : file;
+    Path index = target.resolveSibling(stem + ShardIndex.SUFFIX);
+    Set<Path> before = Files.exists(index) ? ShardIndex.shards(index) : Set.of();
+    List<List<Source<?>>> shards = shards(maxShardBytes);
+    Map<String, String> places = new LinkedHashMap<>();
+    String tag = freeTag(target, stem, shards.size());
+    for (int i = 0; i < shards.size(); i++) {
+      String shard = shardName(stem, tag, i, shards.size());
+      write(target.resolveSibling(shard), shards.get(i));
+      shards.get(i).forEach(source -> places.put(source.name(), shard));
+    }
+    long bytes = sources.stream().mapToLong(Source::bytes).sum();
+    ShardIndex.write(index, bytes, places);
+    for (Path old : before) {
+      Files.deleteIfExists(old);
+    }
+    return index;
+  }
+
+  private List<List<Source<?>>> shards(long maxShardBytes) {
+    List<List<Source<?>>> shards = new ArrayList<>();
+    long room = 0;
+    for (Source<?> source : sources) {
+      if (shards.isEmpty() || source.bytes() > room) {
+        shards.add(new ArrayList<>());
+        room = maxShardBytes;
+      }
+      shards.get(shards.size() - 1).add(source);
+      room -= source.bytes();
+    }
+    return shards;
+  }
+
+  private static String shardName(String stem, String tag, int index, int count) {
+    return String.format("%s%s-%05d-of-%05d%s", stem, tag, index + 1, count, EXTENSION);
+  }
+
+  /** Returns what makes the names of shards differ from those of all files that there are. */
+  private static String freeTag(Path target, String stem, int count) {
+    for (int attempt = 0; ; attempt++) {
+      String tag = attempt == 0 ? "" : "." + attempt;
+      boolean free = true;
+      for (int i = 0; i < count; i++) {
+        free &= Files.notExists(target.resolveSibling(shardName(stem, tag, i, count)));
+      }
+      if (free) {
+        return tag;
+      }
+    }
+  }
+
+  private void write(Path target, List<Source<?>> contents) throws IOException {
+    List<Source<?>> inDataOrder = new ArrayList<>(contents);
+    Comparator<Source<?>> bySize = Comparator.comparing(source -> source.spec().type().bytes());
+    inDataOrder.sort(bySize.reversed()); // so that each is aligned, whatever comes before it
+    byte[] header = header(contents, inDataOrder);
+    DurableFiles.write(target, channel -> write(channel, header, inDataOrder));
+  }
+
+  private static void write(FileChannel channel, byte[] header, List<Source<?>> inDataOrder)
+      throws IOException {
+    Output output = new Output(channel);
+    ByteBuffer length = ByteBuffer.allocate(Long.BYTES).order(ByteOrder.LITTLE_ENDIAN);
+    output.accept(length.putLong(header.length).flip());
+    output.accept(ByteBuffer.wrap(header));
+    RowMajorReader reader = new RowMajorReader(PIECE_BYTES);
+    for (Source<?> source : inDataOrder) {
+      source.read(reader, output);
+    }
+    int field = Sha256Field.indexIn(header).orElseThrow();
+    ByteBuffer value = Sha256Field.value(output.digest);
+    while (value.hasRemaining()) {
+      channel.write(value, Long.BYTES + field + (long) value.position());
+    }
+  }
+
+  private byte[] header(List<Source<?>> contents, List<Source<?>> inDataOrder) throws IOException {
+    Map<String, Long> begins = new HashMap<>();
+    long end = 0;
+    for (Source<?> source : inDataOrder) {
+      begins.put(source.name(), end);
+      end = Math.addExact(end, source.bytes());
+    }
+    ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+    try (JsonGenerator json = new JsonFactory().createGenerator(bytes)) {
+      json.writeStartObject();
+      json.writeObjectFieldStart(SafetensorsHeader.METADATA);
+      for (Map.Entry<String, String> note : metadata.entrySet()) {
+        json.writeStringField(note.getKey(), note.getValue());
+      }
+      json.writeEndObject();
+      for (Source<?> source : contents) {
+        writeItem(json, source, requireNonNull(begins.get(source.name())));
+      }
+      json.writeEndObject();
+    }
+    while ((Long.BYTES + bytes.size()) % ALIGNMENT != 0) {
+      bytes.write(' ');
+    }
+    checkArgument(
+        bytes.size() <= Safetensors.MAX_HEADER,
+        "names and metadata take %s bytes, but a safetensors header has at most %s",
+        bytes.size(),
+        Safetensors.MAX_HEADER);
+    return bytes.toByteArray();
+  }
+
+  private static void writeItem(JsonGenerator json, Source<?> source, long begin)
+      throws IOException {
+    long[] shape = source.spec().shape().toArray();
+    json.writeObjectFieldStart(source.name());
+    json.writeStringField("dtype", source.spec().type().name());
+    json.writeFieldName("shape");
+    json.writeArray(shape, 0, shape.length);
+    json.writeFieldName("data_offsets");
+    json.writeArray(new long[] {begin, begin + source.bytes()}, 0, 2);
+    json.writeEndObject();
+  }
+
+  /** Writes to a file and takes the digest of what is written. */
+  private static final class Output implements RowMajorReader.Sink {
+    private final FileChannel channel;
+    private final MessageDigest digest = Sha256Field.digest();
+
+    Output(FileChannel channel) {
+      this.channel = channel;
+    }
+
+    @Override
+    public void accept(ByteBuffer bytes) throws IOException {
+      digest.update(bytes.duplicate());
+      while (bytes.hasRemaining()) {
+        channel.write(bytes);
+      }
+    }
+  }
+}
