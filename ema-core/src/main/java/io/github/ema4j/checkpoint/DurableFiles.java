@@ -4,6 +4,7 @@ import com.google.common.collect.Sets;
 import java.io.IOException;
 import java.nio.channels.FileChannel;
 import java.nio.channels.FileLock;
+import java.nio.channels.OverlappingFileLockException;
 import java.nio.file.AccessDeniedException;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
@@ -92,10 +93,13 @@ final class DurableFiles {
     }
   }
 
-  /** Locks a file; without locks, what a killed process leaves behind stays. */
+  /**
+   * Locks a file until it is closed, before anything is written to it. Without locks, what a killed
+   * process leaves behind stays.
+   */
   private static void lock(FileChannel channel) {
     try {
-      channel.tryLock(); // until the channel is closed
+      channel.lock(); // waits if someone looks whether it is abandoned
     } catch (IOException e) {
       LOG.debug("Cannot lock a file that is written", e);
     }
@@ -119,9 +123,10 @@ final class DurableFiles {
     }
     try (FileChannel channel = FileChannel.open(file, StandardOpenOption.WRITE);
         @Nullable FileLock lock = channel.tryLock()) {
-      return lock != null;
-    } catch (IOException e) {
-      return false; // it is gone by now, or locks are not to be had
+      // An empty one may have been created just now, and not be locked yet.
+      return lock != null && channel.size() > 0;
+    } catch (IOException | OverlappingFileLockException e) {
+      return false; // it is gone by now, or locked by this process, or locks are not to be had
     }
   }
 
