@@ -48,11 +48,9 @@ record Checkpointing<M, T>(Averages<M, T> averages, ImmutableList<String> names)
     return averages.gate().exclusively("save the average", this::copied);
   }
 
-  void resumeFrom(Path file, OnConfigChange choice) throws IOException {
-    try (Checkpoint checkpoint = Checkpoint.open(file)) {
-      checkpoint.verify();
-      averages.gate().exclusively("resume the average", () -> resume(checkpoint, choice));
-    }
+  void resumeFrom(Checkpoint checkpoint, OnConfigChange choice) {
+    checkpoint.verify();
+    averages.gate().exclusively("resume the average", () -> resume(checkpoint, choice));
   }
 
   private void exclusively(String action, Writing work) throws IOException {
@@ -132,7 +130,7 @@ record Checkpointing<M, T>(Averages<M, T> averages, ImmutableList<String> names)
   }
 
   private void resume(Checkpoint checkpoint, OnConfigChange choice) {
-    Path file = checkpoint.file().path();
+    Path file = checkpoint.path();
     List<SavedAverage> saved = saved(checkpoint);
     Optional<Setup<T>> setup = newSetup(file, saved, choice);
     try {
@@ -169,7 +167,7 @@ record Checkpointing<M, T>(Averages<M, T> averages, ImmutableList<String> names)
   /** Returns what the averages are resumed from, in their order. */
   private List<SavedAverage> saved(Checkpoint checkpoint) {
     ImmutableMap<String, SavedAverage> saved = checkpoint.averages();
-    Path file = checkpoint.file().path();
+    Path file = checkpoint.path();
     if (saved.isEmpty()) {
       LOG.warn("{} has no average: starting one from the model's weights that it has", file);
       SavedAverage start =

@@ -6,6 +6,7 @@ import static java.util.Objects.requireNonNull;
 
 import com.google.common.collect.ImmutableList;
 import com.google.common.collect.ImmutableMap;
+import io.github.ema4j.checkpoint.Checkpoint;
 import io.github.ema4j.checkpoint.CheckpointContent;
 import io.github.ema4j.checkpoint.OnConfigChange;
 import io.github.ema4j.checkpoint.Resumable;
@@ -139,8 +140,8 @@ public final class EmaBank<M> implements Resumable, AutoCloseable {
   }
 
   @Override
-  public void resumeFrom(Path file, OnConfigChange choice) throws IOException {
-    checkpointing().resumeFrom(file, choice);
+  public void resumeFrom(Checkpoint checkpoint, OnConfigChange choice) {
+    checkpointing().resumeFrom(checkpoint, choice);
   }
 
   private Checkpointing<M, ?> checkpointing() {

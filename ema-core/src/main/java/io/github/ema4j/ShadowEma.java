@@ -1,6 +1,7 @@
 package io.github.ema4j;
 
 import com.google.common.collect.ImmutableList;
+import io.github.ema4j.checkpoint.Checkpoint;
 import io.github.ema4j.checkpoint.CheckpointContent;
 import io.github.ema4j.checkpoint.OnConfigChange;
 import io.github.ema4j.spi.ModelAdapter;
@@ -71,8 +72,8 @@ record ShadowEma<M, T>(Averages<M, T> averages, Member<M, T> member) implements 
   }
 
   @Override
-  public void resumeFrom(Path file, OnConfigChange choice) throws IOException {
-    checkpointing().resumeFrom(file, choice);
+  public void resumeFrom(Checkpoint checkpoint, OnConfigChange choice) {
+    checkpointing().resumeFrom(checkpoint, choice);
   }
 
   private Checkpointing<M, T> checkpointing() {

@@ -335,7 +335,7 @@ class ResumeTest {
       assertThat(floats(average.state())).containsExactly(4);
       assertThat(floats(model)).containsExactly(1);
       assertThat(checkpoint.model()).isEmpty();
-      assertThat(checkpoint.file().metadata()).containsEntry("epoch", "3");
+      assertThat(checkpoint.metadata()).containsEntry("epoch", "3");
     }
   }
 

@@ -4,151 +4,124 @@ import com.google.common.collect.ImmutableMap;
 import io.github.ema4j.StateDict;
 import java.io.IOException;
 import java.nio.file.Path;
-import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /**
  * An open checkpoint: a model's weights, its averages, and how far they had come.
  *
- * <p>Besides the form that {@link CheckpointContent} writes, the plain forms of other programs are
- * understood, whose tensors' names begin with {@code model_state_dict} and {@code ema_state_dict},
- * or with {@code state_dict} and {@code state_dict_ema}, and a dot or a slash. Any other file is a
+ * <p>Besides the form that {@link CheckpointContent} writes, those of other programs are
+ * understood: safetensors files whose tensors' names begin with {@code model_state_dict} and {@code
+ * ema_state_dict}, or with {@code state_dict} and {@code state_dict_ema}, and a dot or a slash; and
+ * PyTorch's files with these keys, or in any {@link PthLayout}. A file without such names is a
  * model without an average.
  *
  * <p>The tensors stay in the file: see {@link TensorFile}. Thread-safe.
  */
 public final class Checkpoint implements AutoCloseable {
-  private static final ImmutableMap<String, String> PLAIN_FORMS =
-      ImmutableMap.of("model_state_dict", "ema_state_dict", "state_dict", "state_dict_ema");
-
-  private final TensorFile file;
+  private final Path path;
+  private final ImmutableMap<String, String> metadata;
   private final @Nullable StateDict<FileTensor> model;
   private final ImmutableMap<String, SavedAverage> averages;
+  private final Runnable verifying;
+  private final Runnable closing;
 
-  private Checkpoint(
-      TensorFile file, @Nullable StateDict<FileTensor> model, Map<String, SavedAverage> averages) {
-    this.file = file;
+  /**
+   * Takes what was found in a file.
+   *
+   * @param verifying checks the file's bytes
+   * @param closing closes the file
+   */
+  Checkpoint(
+      Path path,
+      Map<String, String> metadata,
+      @Nullable StateDict<FileTensor> model,
+      Map<String, SavedAverage> averages,
+      Runnable verifying,
+      Runnable closing) {
+    this.path = path;
+    this.metadata = ImmutableMap.copyOf(metadata);
     this.model = model;
     this.averages = ImmutableMap.copyOf(averages);
+    this.verifying = verifying;
+    this.closing = closing;
   }
 
   /**
-   * Opens a safetensors file, or the index of several.
+   * Opens a safetensors file, the index of several, or a file of PyTorch's.
    *
+   * @throws IOException if it cannot be read
+   * @throws CheckpointException if its content is not what it should be, or does not tell which
+   *     weights are averaged
+   */
+  public static Checkpoint open(Path path) throws IOException {
+    if (PthFile.isOne(path)) {
+      PthFile file = PthFile.open(path);
+      return closedUnlessRead(file::close, () -> of(file, layout(file)));
+    }
+    TensorFile file = TensorFile.open(path);
+    return closedUnlessRead(file::close, () -> TensorFileCheckpoint.of(file));
+  }
+
+  /**
+   * Opens a file of PyTorch's.
+   *
+   * @param layout under which keys it has the model and the average
    * @throws IOException if it cannot be read
    * @throws CheckpointException if its content is not what it should be
    */
-  public static Checkpoint open(Path path) throws IOException {
-    TensorFile file = TensorFile.open(path);
+  public static Checkpoint open(Path path, PthLayout layout) throws IOException {
+    PthFile file = PthFile.open(path);
+    return closedUnlessRead(file::close, () -> of(file, layout));
+  }
+
+  private static Checkpoint closedUnlessRead(Runnable closing, Supplier<Checkpoint> reading) {
     try {
-      return of(file);
+      return reading.get();
     } catch (RuntimeException | Error e) {
-      file.close();
+      closing.run();
       throw e;
     }
   }
 
-  /**
-   * Interprets a file, which is closed with the result.
-   *
-   * @throws CheckpointException if it contradicts itself
-   */
-  static Checkpoint of(TensorFile file) {
-    return file.metadata().containsKey(CheckpointContent.FORMAT) ? own(file) : plain(file);
+  /** Takes a file that compares its checksums when its state dicts are asked for. */
+  private static Checkpoint of(PthFile file, PthLayout layout) {
+    return new Checkpoint(
+        file.path(),
+        Map.of(),
+        layout.model().isPresent() ? file.model(layout) : null,
+        file.hasAverage(layout)
+            ? Map.of("", SavedAverage.ofOthers(file.average(layout)))
+            : Map.of(),
+        () -> {},
+        file::close);
   }
 
-  private static Checkpoint own(TensorFile file) {
-    Map<String, String> metadata = file.metadata();
-    String version = metadata.get(CheckpointContent.FORMAT);
-    if (!CheckpointContent.FORMAT_VERSION.equals(version)) {
-      throw failure(
-          file,
-          CheckpointContent.FORMAT,
-          "it is of version " + version + ", and this program reads version 1; update it");
+  private static PthLayout layout(PthFile file) {
+    Set<String> keys = file.keys();
+    if (keys.contains("state_dict") && keys.contains("ema_state_dict")) {
+      throw new CheckpointException(
+          file.path(),
+          "state_dict has the average if MMEngine wrote the file, and the model's weights if others"
+              + " did; open it with Checkpoint.open(path, layout)");
     }
-    String live = metadata.getOrDefault(CheckpointContent.LIVE, CheckpointContent.LIVE_MODEL);
-    if (!live.equals(CheckpointContent.LIVE_MODEL)) {
-      throw failure(
-          file,
-          CheckpointContent.LIVE,
-          "the model had the weights of '" + live + "' when it was saved, not its own");
+    if (keys.contains("model_state_dict")) {
+      return PthLayout.PLAIN;
     }
-    ImmutableMap.Builder<String, SavedAverage> averages = ImmutableMap.builder();
-    int count = averageCount(file);
-    for (int i = 0; i < count; i++) {
-      AverageMetadata average = AverageMetadata.read(file.path(), metadata, i);
-      averages.put(
-          average.name(),
-          new SavedAverage(
-              part(file, average.prefix()),
-              Optional.of(average.config()),
-              Optional.of(average.progress())));
-    }
-    StateDict<FileTensor> model =
-        metadata.containsKey(CheckpointContent.LIVE)
-            ? part(file, CheckpointContent.MODEL_PREFIX)
-            : null;
-    return new Checkpoint(file, model, uniquely(file, averages));
+    return keys.contains("state_dict") ? PthLayout.TIMM : PthLayout.STATE_DICT;
   }
 
-  private static int averageCount(TensorFile file) {
-    String text = file.metadata().getOrDefault(AverageMetadata.COUNT, "");
-    if (!text.matches("[1-9][0-9]{0,3}")) {
-      throw failure(file, AverageMetadata.COUNT, "'" + text + "' is not a number of averages");
-    }
-    return Integer.parseInt(text);
+  /** Returns where the file is. */
+  public Path path() {
+    return path;
   }
 
-  private static ImmutableMap<String, SavedAverage> uniquely(
-      TensorFile file, ImmutableMap.Builder<String, SavedAverage> averages) {
-    try {
-      return averages.buildOrThrow();
-    } catch (IllegalArgumentException e) {
-      throw new CheckpointException(file.path(), null, "two averages have one name", e);
-    }
-  }
-
-  private static Checkpoint plain(TensorFile file) {
-    for (String separator : List.of(".", "/")) {
-      for (Map.Entry<String, String> form : PLAIN_FORMS.entrySet()) {
-        String modelPrefix = form.getKey() + separator;
-        String averagePrefix = form.getValue() + separator;
-        if (has(file, averagePrefix)) {
-          SavedAverage average =
-              new SavedAverage(file.stateDict(averagePrefix), Optional.empty(), Optional.empty());
-          return new Checkpoint(
-              file,
-              has(file, modelPrefix) ? file.stateDict(modelPrefix) : null,
-              Map.of("", average));
-        }
-        if (has(file, modelPrefix)) {
-          return new Checkpoint(file, file.stateDict(modelPrefix), Map.of());
-        }
-      }
-    }
-    return new Checkpoint(file, file.stateDict(), Map.of());
-  }
-
-  private static boolean has(TensorFile file, String prefix) {
-    return file.tensors().keySet().stream().anyMatch(name -> name.startsWith(prefix));
-  }
-
-  private static StateDict<FileTensor> part(TensorFile file, String prefix) {
-    if (!has(file, prefix)) {
-      throw failure(file, prefix, "there are no tensors whose names begin so");
-    }
-    return file.stateDict(prefix);
-  }
-
-  private static CheckpointException failure(TensorFile file, String entry, String reason) {
-    return new CheckpointException(file.path(), entry, reason, null);
-  }
-
-  /** Returns the file. */
-  public TensorFile file() {
-    return file;
+  /** Returns what the file says beside its tensors. */
+  public ImmutableMap<String, String> metadata() {
+    return metadata;
   }
 
   /** Returns the model's own weights, if the file has them. */
@@ -168,12 +141,12 @@ public final class Checkpoint implements AutoCloseable {
    * @throws IllegalStateException if the file is closed
    */
   public void verify() {
-    file.verify();
+    verifying.run();
   }
 
   /** Closes the file; using its tensors is an error from then on. */
   @Override
   public void close() {
-    file.close();
+    closing.run();
   }
 }

@@ -87,10 +87,28 @@ public final class PthFile implements AutoCloseable {
     }
   }
 
+  /**
+   * Tells by its first bytes whether a file is one of PyTorch's, a zip file or a pickle, and not a
+   * safetensors file, whose length may begin so too and is followed by a brace.
+   */
+  static boolean isOne(Path path) throws IOException {
+    try (FileBytes file = FileBytes.map(path)) {
+      boolean brace = file.size() > Long.BYTES && file.slice(Long.BYTES, 1).get(0) == '{';
+      return (isZip(file) || isPickle(file)) && !brace;
+    }
+  }
+
+  private static boolean isZip(FileBytes file) {
+    return file.size() >= Integer.BYTES && file.slice(0, 4).getInt(0) == ZIP_MAGIC;
+  }
+
+  private static boolean isPickle(FileBytes file) {
+    return file.size() > 0 && (file.slice(0, 1).get(0) & 0xff) == PickleOp.PROTO;
+  }
+
   static PthFile read(FileBytes file, Set<String> ignored) {
-    boolean isZip = file.size() >= Integer.BYTES && file.slice(0, 4).getInt(0) == ZIP_MAGIC;
-    boolean isPickle = file.size() > 0 && (file.slice(0, 1).get(0) & 0xff) == PickleOp.PROTO;
-    if (!isZip && !isPickle) {
+    boolean isZip = isZip(file);
+    if (!isZip && !isPickle(file)) {
       throw new CheckpointException(
           file.path(), "it is no file of torch.save: neither a zip file nor a pickle");
     }

@@ -49,7 +49,17 @@ public interface Resumable {
    *     difference; or the configurations differ and the choice is to refuse, with both values
    * @throws IllegalStateException as {@link #save}
    */
-  void resumeFrom(Path file, OnConfigChange choice) throws IOException;
+  default void resumeFrom(Path file, OnConfigChange choice) throws IOException {
+    try (Checkpoint checkpoint = Checkpoint.open(file)) {
+      resumeFrom(checkpoint, choice);
+    }
+  }
+
+  /**
+   * Goes on from a checkpoint that was opened otherwise, as {@link #resumeFrom(Path,
+   * OnConfigChange)}. It stays the caller's.
+   */
+  void resumeFrom(Checkpoint checkpoint, OnConfigChange choice);
 
   /**
    * Goes on from a checkpoint of the same configuration, as {@link #resumeFrom(Path,

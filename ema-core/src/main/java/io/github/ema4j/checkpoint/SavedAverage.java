@@ -14,4 +14,10 @@ import java.util.Optional;
  * @param progress how far it had come; empty in files of other programs
  */
 public record SavedAverage(
-    StateDict<FileTensor> weights, Optional<String> configText, Optional<Progress> progress) {}
+    StateDict<FileTensor> weights, Optional<String> configText, Optional<Progress> progress) {
+
+  /** Returns an average of which its file says nothing more. */
+  static SavedAverage ofOthers(StateDict<FileTensor> weights) {
+    return new SavedAverage(weights, Optional.empty(), Optional.empty());
+  }
+}

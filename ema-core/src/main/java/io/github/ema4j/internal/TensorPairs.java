@@ -180,18 +180,14 @@ public final class TensorPairs<L, R> {
    */
   public static <L, R> TensorPairs<L, R> of(
       List<Tensors<L>> lefts, Tensors<R> right, List<Treatment> treatments) {
-    int[] rightTies = right.ties();
-    return of(lefts, right, treatments, (first, second) -> rightTies[first] == rightTies[second]);
+    return of(lefts, right, treatments, false);
   }
 
-  /**
-   * Pairs tensors by position, where {@code alike} tells whether those on the right with two
-   * indices go to one tensor on the left.
-   */
   private static <L, R> TensorPairs<L, R> of(
-      List<Tensors<L>> lefts, Tensors<R> right, List<Treatment> treatments, Alike alike) {
+      List<Tensors<L>> lefts, Tensors<R> right, List<Treatment> treatments, boolean equalIsTied) {
     Tensors<L> left = lefts.get(0);
     int[] leftTies = left.ties();
+    int[] rightTies = right.ties();
     ImmutableList.Builder<TensorPair<L, R>> pairs = ImmutableList.builder();
     for (int i = 0; i < leftTies.length; i++) {
       int position = i;
@@ -201,7 +197,9 @@ public final class TensorPairs<L, R> {
         pairs.add(TensorPair.of(to, right.entries.get(i), treatments.get(i)));
       } else {
         checkArgument(
-            alike.test(tied, i),
+            rightTies[i] == rightTies[tied]
+                || (equalIsTied
+                    && right.haveSameBits(right.entries.get(tied), right.entries.get(i))),
             "'%s' and '%s' are tied in the %s but not in the %s; tie them alike",
             left.entries.get(tied).name(),
             left.entries.get(i).name(),
@@ -210,10 +208,6 @@ public final class TensorPairs<L, R> {
       }
     }
     return new TensorPairs<>(lefts, right, pairs.build());
-  }
-
-  private interface Alike {
-    boolean test(int first, int second);
   }
 
   /** Pairs tensors by position, for copying all of them. */
@@ -228,14 +222,8 @@ public final class TensorPairs<L, R> {
    * @throws IllegalArgumentException if it is neither, or as {@link #of(Tensors, Tensors, List)}
    */
   public static <L, R> TensorPairs<L, R> loading(Tensors<L> to, Tensors<R> from) {
-    int[] ties = from.ties();
-    return of(
-        List.of(to),
-        from,
-        Collections.nCopies(to.entries.size(), Treatment.COPY),
-        (first, second) ->
-            ties[first] == ties[second]
-                || from.haveSameBits(from.entries.get(first), from.entries.get(second)));
+    List<Treatment> copies = Collections.nCopies(to.entries.size(), Treatment.COPY);
+    return of(List.of(to), from, copies, true);
   }
 
   /**
