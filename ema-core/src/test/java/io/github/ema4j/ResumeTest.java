@@ -53,7 +53,7 @@ class ResumeTest {
         train(model, call);
         whole.update(model);
       }
-      for (int stopped : new int[] {0, 1, 3, 8, 23}) {
+      for (int stopped : new int[] {1, 8}) {
         StateDict<ArrayTensor> first = model("w", 0, 0, 0);
         try (var average = averaging().strategy(strategy).timing(timing).build(first)) {
           for (int call = 0; call < stopped; call++) {

@@ -87,9 +87,7 @@ class FailingDiskTest {
     try {
       String log = run(root ? asOthers : List.of());
 
-      assertThat(log)
-          .contains("cannot write " + folder)
-          .contains("AccessDeniedException");
+      assertThat(log).contains("cannot write " + folder).contains("AccessDeniedException");
       assertUnharmed();
     } finally {
       Files.setPosixFilePermissions(folder, PosixFilePermissions.fromString("rwxr-xr-x"));
@@ -113,8 +111,7 @@ class FailingDiskTest {
   private String run(List<String> prefix) throws Exception {
     Path log = logs.resolve("log");
     Process process =
-        ChildJvm.start(
-            log, prefix, CheckpointWriterProgram.class, folder.toString(), "1", "here");
+        ChildJvm.start(log, prefix, CheckpointWriterProgram.class, folder.toString(), "1", "here");
     String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
     process.waitFor();
     return output + Files.readString(log);
