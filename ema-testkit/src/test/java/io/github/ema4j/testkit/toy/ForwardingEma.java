@@ -6,6 +6,11 @@ import io.github.ema4j.Progress;
 import io.github.ema4j.StateDict;
 import io.github.ema4j.Swap;
 import io.github.ema4j.UpdateRule;
+import io.github.ema4j.checkpoint.Checkpoint;
+import io.github.ema4j.checkpoint.CheckpointContent;
+import io.github.ema4j.checkpoint.OnConfigChange;
+import java.io.IOException;
+import java.nio.file.Path;
 
 /** An average that does what another does, until something is overridden. */
 public class ForwardingEma implements ModelEma<ToyModel> {
@@ -90,5 +95,20 @@ public class ForwardingEma implements ModelEma<ToyModel> {
   @Override
   public boolean swapped() {
     return real.swapped();
+  }
+
+  @Override
+  public void save(Path file) throws IOException {
+    real.save(file);
+  }
+
+  @Override
+  public CheckpointContent capture() {
+    return real.capture();
+  }
+
+  @Override
+  public void resumeFrom(Checkpoint checkpoint, OnConfigChange choice) {
+    real.resumeFrom(checkpoint, choice);
   }
 }
