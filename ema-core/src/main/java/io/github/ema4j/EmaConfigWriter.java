@@ -28,7 +28,7 @@ final class EmaConfigWriter {
   }
 
   /** Returns every key with its value; those whose default is that there is none may be absent. */
-  private static Map<String, Object> keys(EmaConfig config) {
+  static Map<String, Object> keys(EmaConfig config) {
     Map<String, Object> keys = new LinkedHashMap<>();
     keys.put("strategy", config.strategy().pairing());
     keys.put("rule", config.rule());
