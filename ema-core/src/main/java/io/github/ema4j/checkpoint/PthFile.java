@@ -46,7 +46,6 @@ public final class PthFile implements AutoCloseable {
   /** What wrappers around a model count their updates in. */
   private static final ImmutableSet<String> COUNTERS = ImmutableSet.of("n_averaged", "steps");
 
-  private static final String WRAPPER = "module.";
   private static final int NAMES_IN_MESSAGE = 20;
 
   private final FileBytes file;
@@ -239,7 +238,7 @@ public final class PthFile implements AutoCloseable {
           items.forEach(
               (name, value) -> {
                 if (!name.equals(counter)) {
-                  inner.put(name.substring(WRAPPER.length()), value);
+                  inner.put(name.substring(PthLayout.WRAPPER.length()), value);
                 }
               });
           return new Unwrapped(inner, Optional.of(count));
@@ -250,7 +249,7 @@ public final class PthFile implements AutoCloseable {
 
     private static boolean allWrappedBut(String counter, Map<String, Object> items) {
       return items.keySet().stream()
-          .allMatch(name -> name.equals(counter) || name.startsWith(WRAPPER));
+          .allMatch(name -> name.equals(counter) || name.startsWith(PthLayout.WRAPPER));
     }
   }
 

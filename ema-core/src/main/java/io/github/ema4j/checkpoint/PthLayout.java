@@ -1,10 +1,15 @@
 package io.github.ema4j.checkpoint;
 
-import static java.util.Objects.requireNonNull;
+import static com.google.common.base.Preconditions.checkArgument;
+import static com.google.common.collect.ImmutableSet.toImmutableSet;
 
+import com.google.common.base.Splitter;
 import com.google.common.collect.ImmutableList;
+import com.google.common.collect.ImmutableMap;
+import com.google.common.collect.ImmutableSet;
 import java.util.List;
 import java.util.Optional;
+import java.util.stream.Stream;
 
 /**
  * Says under which keys a PyTorch checkpoint has the model's weights and the average.
@@ -63,6 +68,9 @@ public final class PthLayout {
   private final Optional<Part> average;
   private final boolean swapped;
 
+  /** What a wrapper around a model puts before the names. */
+  static final String WRAPPER = "module.";
+
   private PthLayout(String name, Optional<Part> model, Optional<Part> average, boolean swapped) {
     this.name = name;
     this.model = model;
@@ -78,10 +86,17 @@ public final class PthLayout {
     return Optional.of(new Part(key, Optional.of("n_averaged")));
   }
 
-  /** Returns the layout with these keys. */
+  /**
+   * Returns the layout with these keys.
+   *
+   * @throws IllegalArgumentException if one is the other, or leads into it
+   */
   public static PthLayout of(String modelKey, String averageKey) {
-    requireNonNull(modelKey, "modelKey");
-    requireNonNull(averageKey, "averageKey");
+    checkArgument(
+        !leadsInto(modelKey, averageKey) && !leadsInto(averageKey, modelKey),
+        "the model's key '%s' and the average's '%s' must be apart",
+        modelKey,
+        averageKey);
     return new PthLayout(modelKey + " and " + averageKey, part(modelKey), part(averageKey), false);
   }
 
@@ -111,6 +126,10 @@ public final class PthLayout {
     return new PthLayout(name + " as an AveragedModel", model, averagedModel(part.key), swapped);
   }
 
+  private static boolean leadsInto(String key, String outer) {
+    return outer.isEmpty() || (key + "/").startsWith(outer + "/");
+  }
+
   /** Returns its name; a layout of the user's is named after its keys. */
   public String name() {
     return name;
@@ -122,6 +141,27 @@ public final class PthLayout {
 
   Optional<Part> average() {
     return average;
+  }
+
+  /** Returns what is put beside the state dicts unless the user says otherwise. */
+  ImmutableMap<String, Object> values() {
+    // Version 2: the epoch is the last one that was completed.
+    return name.equals("timm") ? ImmutableMap.of("version", 2) : ImmutableMap.of();
+  }
+
+  /** Returns the keys at the top of the file that lead to state dicts; the empty one is all. */
+  ImmutableSet<String> keysAtTop() {
+    return Stream.of(model, average)
+        .flatMap(Optional::stream)
+        .map(part -> Splitter.on('/').split(part.key).iterator().next())
+        .collect(toImmutableSet());
+  }
+
+  /** Tells whether a state dict has a counter of updates. */
+  boolean counts() {
+    return Stream.of(model, average)
+        .flatMap(Optional::stream)
+        .anyMatch(part -> part.counter.isPresent());
   }
 
   /** Tells whether the average's place has the model's weights where the model's has none. */

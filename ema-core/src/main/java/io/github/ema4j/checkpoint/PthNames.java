@@ -1,5 +1,6 @@
 package io.github.ema4j.checkpoint;
 
+import com.google.common.collect.ImmutableBiMap;
 import com.google.common.collect.ImmutableList;
 import com.google.common.collect.ImmutableMap;
 import com.google.common.collect.ImmutableSet;
@@ -26,8 +27,8 @@ import org.jspecify.annotations.Nullable;
  */
 final class PthNames implements Unpickler.Names {
   /** The types of elements by the name of their storage. */
-  static final ImmutableMap<String, ElementType> STORAGES =
-      ImmutableMap.<String, ElementType>builder()
+  static final ImmutableBiMap<String, ElementType> STORAGES =
+      ImmutableBiMap.<String, ElementType>builder()
           .put("torch.DoubleStorage", ElementType.F64)
           .put("torch.FloatStorage", ElementType.F32)
           .put("torch.HalfStorage", ElementType.F16)

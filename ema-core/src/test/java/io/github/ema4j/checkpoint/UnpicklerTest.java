@@ -3,7 +3,6 @@ package io.github.ema4j.checkpoint;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import java.lang.management.ManagementFactory;
 import java.math.BigInteger;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
@@ -300,18 +299,13 @@ class UnpicklerTest {
 
   /** Returns how many bytes are allocated until a pickle that does not end is refused. */
   private static long allocatedFor(String pickle) {
-    long before = allocated();
+    long before = Allocated.bytes();
     try {
       read(pickle);
       throw new AssertionError("the pickle was read");
     } catch (CheckpointException e) {
-      return allocated() - before;
+      return Allocated.bytes() - before;
     }
-  }
-
-  private static long allocated() {
-    return ((com.sun.management.ThreadMXBean) ManagementFactory.getThreadMXBean())
-        .getThreadAllocatedBytes(Thread.currentThread().getId());
   }
 
   private static String unescape(String text) {

@@ -200,4 +200,21 @@ class ZipDirectoryTest {
 
     assertRefused(zip.build(), "'a/x': it is said to have 36 bytes from 33 on, but what follows");
   }
+
+  /** What {@code docs/security.md} promises, of what is allocated: what is kept is less. */
+  @Test
+  void memoryIsAtMostSoManyTimesTheDirectory() {
+    ZipBytes zip = new ZipBytes();
+    for (int i = 0; i < 10_000; i++) {
+      zip.add("a/" + Integer.toString(i, 36), new byte[0]);
+    }
+    byte[] bytes = zip.build();
+    read(two().build());
+
+    long before = Allocated.bytes();
+    assertThat(read(bytes)).hasSize(10_000);
+    long allocated = Allocated.bytes() - before;
+
+    assertThat(allocated).isLessThan(128L * bytes.length);
+  }
 }
