@@ -20,7 +20,7 @@ class PthRobustnessTest {
   private static final long SEED = 20261124;
 
   /** Reads all of a file. Whatever is wrong with it, it must be told as such. */
-  private static void readAll(byte[] bytes) {
+  static void readAll(byte[] bytes) {
     try (PthFile file =
         PthFile.read(FileBytes.of(Path.of("test.pth"), ByteBuffer.wrap(bytes)), Set.of())) {
       for (String key : file.keys()) {
