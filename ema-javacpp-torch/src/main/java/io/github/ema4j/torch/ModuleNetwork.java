@@ -159,6 +159,7 @@ final class ModuleNetwork<M extends Module> implements Network<M> {
     model.close();
     if (owner != null) {
       Guards.release(owner);
+      model.setNull(); // it points into what was freed
     }
   }
 }

@@ -94,6 +94,7 @@ class TorchAdapterTest {
     net.register_parameter("spare", Nets.tensor(ScalarType.Float, 8));
     try (ModelEma<Net> ema = average().build(net)) {
       ema.update(net);
+      ema.swapInto(net).close();
       net.named_parameters().get("spare").set_data(net.first.bias());
       ema.update(net);
       float bias = Nets.weights(net).get("first.bias").get(0);
@@ -167,6 +168,21 @@ class TorchAdapterTest {
           .hasMessageContaining("type mismatch for 'bias': average has F32, model has F64");
       named.update(linear);
       assertThat(Nets.values(named.state()).get("bias").get(0)).isEqualTo(start + 0.5f);
+    }
+  }
+
+  @Test
+  void aTensorThatIsTransposedWhereItLiesIsFollowed() {
+    LinearImpl linear = new LinearImpl(3, 3);
+    TorchAdapter<LinearImpl> adapter = TorchAdapter.of(LinearImpl.class);
+    try (ModelEma<LinearImpl> ema =
+        ModelEma.builder(adapter).strategy(EmaStrategy.nameMatched(0)).build(linear)) {
+      ema.update(linear);
+      long address = TorchBackend.address(linear.weight());
+      linear.weight().set_data(linear.weight().t());
+      assertThat(TorchBackend.address(linear.weight())).isEqualTo(address);
+      ema.update(linear);
+      assertThat(Nets.values(ema.state())).isEqualTo(Nets.weights(adapter, linear));
     }
   }
 
@@ -262,6 +278,8 @@ class TorchAdapterTest {
       assertThat(model.parameters().get(0).requires_grad()).isTrue();
       Nets.shift(model, 1);
       assertThat(Nets.weights(adapter, copy)).isNotEqualTo(Nets.weights(adapter, model));
+      ema.close();
+      assertThat(copy.isNull()).isTrue();
     }
   }
 
