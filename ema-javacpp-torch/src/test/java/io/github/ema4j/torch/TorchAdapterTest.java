@@ -140,6 +140,7 @@ class TorchAdapterTest {
   @Test
   void aHandleFollowsAModelThatIsCastButItsAddressDoesNot() {
     Net net = Nets.seeded(6);
+    long pointers = live();
     try (StateDict<Tensor> dict = ADAPTER.stateDict(net)) {
       Tensor handle = dict.entries().get(1).tensor();
       long address = TorchBackend.address(handle);
@@ -150,6 +151,7 @@ class TorchAdapterTest {
       assertThat(dict.refresh()).isFalse();
       assertThat(dict.entries().get(1).spec().type()).isEqualTo(ElementType.F64);
     }
+    assertThat(live()).isEqualTo(pointers);
   }
 
   @Test
