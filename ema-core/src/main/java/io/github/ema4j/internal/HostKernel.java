@@ -102,7 +102,10 @@ final class HostKernel {
       double[] decays,
       double[] weights,
       AveragingRule rule) {
-    if (runs != null && runs.takes(leftType, rightType) && nest.isOfNeighbours()) {
+    if (runs != null
+        && runs.takes(leftType, rightType)
+        && nest.isOfNeighbours()
+        && right.isInNativeOrder()) {
       averageRuns(runs, lefts, leftType, right, rightType, nest, decays, weights, rule);
       return;
     }
@@ -238,7 +241,10 @@ final class HostKernel {
    * @param nest the loops over the tensor, on both sides
    */
   boolean isFinite(HostMemory memory, ElementType type, LoopNest nest) {
-    if (runs != null && runs.takes(widest(type), type) && nest.isOfNeighbours()) {
+    if (runs != null
+        && runs.takes(widest(type), type)
+        && nest.isOfNeighbours()
+        && memory.isInNativeOrder()) {
       return isFinite(runs, memory, type, nest);
     }
     // x * 0 is NaN just where x is not finite: sums of it tell so without a branch for each

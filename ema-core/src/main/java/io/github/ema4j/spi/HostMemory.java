@@ -3,6 +3,12 @@ package io.github.ema4j.spi;
 import static com.google.common.base.Preconditions.checkArgument;
 
 import java.nio.Buffer;
+import java.nio.ByteOrder;
+import java.nio.DoubleBuffer;
+import java.nio.FloatBuffer;
+import java.nio.IntBuffer;
+import java.nio.LongBuffer;
+import java.nio.ShortBuffer;
 
 /**
  * A tensor's elements in host memory, for reading and writing in place.
@@ -76,6 +82,24 @@ public final class HostMemory {
    */
   public long remainingAt(long offset) {
     return segments.length == 1 ? Long.MAX_VALUE : segmentElements - offset % segmentElements;
+  }
+
+  /** Tells whether elements have the byte order of this machine. */
+  public boolean isInNativeOrder() {
+    Buffer first = segments[0];
+    ByteOrder order = ByteOrder.nativeOrder();
+    if (first instanceof FloatBuffer floats) {
+      order = floats.order();
+    } else if (first instanceof DoubleBuffer doubles) {
+      order = doubles.order();
+    } else if (first instanceof LongBuffer longs) {
+      order = longs.order();
+    } else if (first instanceof IntBuffer ints) {
+      order = ints.order();
+    } else if (first instanceof ShortBuffer shorts) {
+      order = shorts.order();
+    }
+    return order == ByteOrder.nativeOrder();
   }
 
   /** Returns how many elements of storage there are in all. */

@@ -8,8 +8,8 @@ import java.nio.Buffer;
  * it can be done faster than core does it itself. It has no choice of results: every bit is what
  * {@link io.github.ema4j.AveragingRule} says, NaNs excepted.
  *
- * <p>Buffers are those of {@link HostMemory}, indices count from their element 0. Thread-safe:
- * several threads work on parts of a tensor.
+ * <p>Buffers are those of {@link HostMemory}, in native byte order; indices count from their
+ * element 0. Thread-safe: several threads work on parts of a tensor.
  */
 public interface RunKernel {
 
