@@ -30,6 +30,7 @@ class Dl4jLeakTest {
   private static final Logger LOG = LoggerFactory.getLogger(Dl4jLeakTest.class);
   private static final int UPDATES = 100_000;
   private static final long TOLERATED_GROWTH = 4 << 20;
+  private static final long SETTLED_NANOS = 2_000_000_000L;
 
   /**
    * What the process and the libraries say about memory.
@@ -43,14 +44,16 @@ class Dl4jLeakTest {
 
     /** Returns the memory after everything unreachable has been freed. */
     static Memory now() throws ReflectiveOperationException {
-      Field alive = DeallocatorService.class.getDeclaredField("referenceMap"); // it has no getter
-      alive.setAccessible(true);
-      Map<?, ?> buffers = (Map<?, ?>) alive.get(Nd4j.getDeallocatorService());
-      int last = -1;
-      for (int unchanged = 0; unchanged < 20; ) {
+      Field referenceMap =
+          DeallocatorService.class.getDeclaredField("referenceMap"); // it has no getter
+      referenceMap.setAccessible(true);
+      Map<?, ?> buffers = (Map<?, ?>) referenceMap.get(Nd4j.getDeallocatorService());
+      long last = -1;
+      for (long since = System.nanoTime(); System.nanoTime() - since < SETTLED_NANOS; ) {
         System.gc();
-        unchanged = buffers.size() == last ? unchanged + 1 : 0;
-        last = buffers.size();
+        long alive = buffers.size() + Pointer.totalCount();
+        since = alive == last ? since : System.nanoTime(); // freed by threads of their own
+        last = alive;
       }
       return new Memory(
           Pointer.physicalBytes(), buffers.size(), Pointer.totalBytes(), Pointer.totalCount());
