@@ -414,10 +414,12 @@ public abstract class UpdateKit<M, T> extends RuleKit<M, T> {
         StateDict.builder(ArrayBackend.instance())
             .parameter("large", SeededModels.tensor(ElementType.F32, LARGE))
             .build();
+    Random random = new Random(42);
+    SeededModels.fill(values, random, Values.ORDINARY);
     M model = model(values);
     ModelEma<M> ema = average(model, lerp(0.9));
     OracleAverage expected = new OracleAverage(values, AveragingRule.LERP);
-    SeededModels.fill(values, new Random(42), Values.ORDINARY);
+    SeededModels.fill(values, random, Values.ORDINARY);
     write(values, model);
 
     ema.update(model);
