@@ -1,27 +1,22 @@
 package io.github.ema4j.examples;
 
 import com.google.common.collect.ImmutableMap;
-import com.google.common.primitives.ImmutableDoubleArray;
 import io.github.ema4j.DecaySchedule;
 import io.github.ema4j.EmaStrategy;
 import io.github.ema4j.ModelEma;
 import io.github.ema4j.StateDict;
 import io.github.ema4j.array.ArrayBackend;
 import io.github.ema4j.array.ArrayTensor;
+import io.github.ema4j.examples.Picture.Line;
 import io.github.ema4j.schedule.PowerFunction;
-import java.awt.Color;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import java.util.stream.DoubleStream;
 import java.util.stream.IntStream;
 import org.knowm.xchart.XYChart;
-import org.knowm.xchart.XYChartBuilder;
-import org.knowm.xchart.style.Styler.LegendPosition;
 import org.knowm.xchart.style.XYStyler;
-import org.knowm.xchart.style.markers.SeriesMarkers;
 
 /** The pictures in docs/schedules.md. What they show was measured on averages that ran. */
 final class SchedulePlots {
@@ -34,17 +29,6 @@ final class SchedulePlots {
           .map(i -> (int) Math.rint(StrictMath.pow(STEPS, i / 200.0)))
           .distinct()
           .toArray();
-
-  /** Told apart also by those who see few colours (Okabe and Ito, 2008), but for the yellow. */
-  private static final Color[] COLORS = {
-    new Color(0x000000),
-    new Color(0xE69F00),
-    new Color(0x56B4E9),
-    new Color(0x009E73),
-    new Color(0x0072B2),
-    new Color(0xD55E00),
-    new Color(0xCC79A7)
-  };
 
   private static final ImmutableMap<String, DecaySchedule> WARM_UPS =
       ImmutableMap.<String, DecaySchedule>builder()
@@ -70,30 +54,6 @@ final class SchedulePlots {
           .put("constant .9997, zero-debiased", DecaySchedule.constant(0.9997).zeroDebiased())
           .build();
 
-  /** A line of a chart. */
-  record Line(String name, Color color, ImmutableDoubleArray x, ImmutableDoubleArray y) {}
-
-  /** A picture: its name, what it shows, and how it is drawn. */
-  record Picture(String name, List<Line> lines, XYChart chart) {
-
-    /** Returns the numbers in the picture, in words. */
-    String data() {
-      StringBuilder data = new StringBuilder();
-      for (Line line : lines) {
-        data.append(line.name()).append('\n');
-        for (int i = 0; i < line.x().length(); i++) {
-          data.append(String.format(Locale.ROOT, "%.6e %.6e\n", line.x().get(i), line.y().get(i)));
-        }
-      }
-      return data.toString();
-    }
-
-    @Override
-    public String toString() {
-      return name;
-    }
-  }
-
   private SchedulePlots() {}
 
   static List<Picture> pictures() {
@@ -110,16 +70,15 @@ final class SchedulePlots {
     List<Line> pasts = new ArrayList<>();
     schedules.forEach(
         (name, schedule) -> {
-          Color color = COLORS[decays.size()];
-          decays.add(decays(name, color, schedule));
-          pasts.add(past(name, color, schedule, now));
+          decays.add(decays(name, schedule));
+          pasts.add(past(name, schedule, now));
         });
     return List.of(
         new Picture("decay-" + group, decays, decayChart(title, decays)),
         new Picture("past-" + group, pasts, pastChart(title, pasts, now)));
   }
 
-  private static Line decays(String name, Color color, DecaySchedule schedule) {
+  private static Line decays(String name, DecaySchedule schedule) {
     double[] nines = new double[SAMPLED.length];
     StateDict<ArrayTensor> model = model(new double[1]);
     try (ModelEma<StateDict<ArrayTensor>> ema = average(schedule, model)) {
@@ -131,14 +90,14 @@ final class SchedulePlots {
         }
       }
     }
-    return line(name, color, Arrays.stream(SAMPLED).asDoubleStream(), Arrays.stream(nines));
+    return Line.of(name, Arrays.stream(SAMPLED).asDoubleStream(), Arrays.stream(nines));
   }
 
   /**
    * Runs an average of a model that is, at each step, the unit vector of the step's bin: its
    * elements are the weights that the bins have in it.
    */
-  private static Line past(String name, Color color, DecaySchedule schedule, int now) {
+  private static Line past(String name, DecaySchedule schedule, int now) {
     double[] weights = new double[BINS];
     int bin = now / BINS;
     StateDict<ArrayTensor> model = model(weights);
@@ -150,9 +109,8 @@ final class SchedulePlots {
       }
       ema.copyTo(model);
     }
-    return line(
+    return Line.of(
         name,
-        color,
         IntStream.range(0, BINS).mapToDouble(i -> (i + 0.5) * bin),
         Arrays.stream(weights).map(weight -> weight * BINS));
   }
@@ -171,12 +129,8 @@ final class SchedulePlots {
         .build(model);
   }
 
-  private static Line line(String name, Color color, DoubleStream x, DoubleStream y) {
-    return new Line(name, color, ImmutableDoubleArray.copyOf(x), ImmutableDoubleArray.copyOf(y));
-  }
-
   private static XYChart decayChart(String title, List<Line> lines) {
-    XYChart chart = chart(title + ": decay of each step", "step", "decay", lines);
+    XYChart chart = Picture.chart(title + ": decay of each step", "step", "decay", lines);
     XYStyler styler = chart.getStyler();
     styler.setXAxisLogarithmic(true);
     styler.setXAxisMax((double) STEPS);
@@ -195,37 +149,13 @@ final class SchedulePlots {
 
   private static XYChart pastChart(String title, List<Line> lines, int now) {
     XYChart chart =
-        chart(
+        Picture.chart(
             String.format(Locale.ROOT, "%s: weight of the past after %,d steps", title, now),
             "step of the past model",
             "weight, where that in the plain mean is 1",
             lines);
     chart.getStyler().setXAxisMax((double) now);
     chart.getStyler().setYAxisMin(0.0);
-    return chart;
-  }
-
-  private static XYChart chart(String title, String x, String y, List<Line> lines) {
-    XYChart chart =
-        new XYChartBuilder()
-            .width(860)
-            .height(400)
-            .title(title)
-            .xAxisTitle(x)
-            .yAxisTitle(y)
-            .build();
-    XYStyler styler = chart.getStyler();
-    styler.setLegendPosition(LegendPosition.OutsideE);
-    styler.setChartBackgroundColor(Color.WHITE);
-    styler.setPlotContentSize(1);
-    styler.setDecimalPattern("#,###");
-    for (Line line : lines) {
-      chart
-          .addSeries(line.name(), line.x().toArray(), line.y().toArray())
-          .setMarker(SeriesMarkers.NONE)
-          .setLineColor(line.color())
-          .setLineWidth(1.6f);
-    }
     return chart;
   }
 }

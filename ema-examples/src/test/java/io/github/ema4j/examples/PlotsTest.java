@@ -4,8 +4,8 @@ import static java.nio.charset.StandardCharsets.ISO_8859_1;
 import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import com.google.common.collect.ImmutableList;
 import com.google.common.hash.Hashing;
-import io.github.ema4j.examples.SchedulePlots.Picture;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -21,11 +21,11 @@ import org.knowm.xchart.BitmapEncoder;
 import org.knowm.xchart.BitmapEncoder.BitmapFormat;
 
 /**
- * The pictures in the documents show what the schedules do. Pixels depend on the machine's fonts,
- * so each file says, as a text of its own, the hash of the numbers that were drawn. {@code
+ * The pictures in the documents show what the code does. Pixels depend on the machine's fonts, so
+ * each file says, as a text of its own, the hash of the numbers that were drawn. {@code
  * -Dema.docs.write=true} draws the files anew.
  */
-class SchedulePlotsTest {
+class PlotsTest {
   private static final Path DOCS = Path.of("").toAbsolutePath().resolveSibling("docs");
   private static final boolean WRITE = Boolean.getBoolean("ema.docs.write");
 
@@ -33,12 +33,15 @@ class SchedulePlotsTest {
   private static final int HEADER = 33;
 
   static List<Picture> pictures() {
-    return SchedulePlots.pictures();
+    return ImmutableList.<Picture>builder()
+        .addAll(SchedulePlots.pictures())
+        .addAll(SeriesPlots.pictures())
+        .build();
   }
 
   @ParameterizedTest(name = "{0}")
   @MethodSource("pictures")
-  void thePictureShowsWhatTheSchedulesDo(Picture picture) throws IOException {
+  void thePictureShowsWhatTheCodeDoes(Picture picture) throws IOException {
     Path file = DOCS.resolve("plots").resolve(picture.name() + ".png");
     String text = "data SHA-256\0" + Hashing.sha256().hashString(picture.data(), UTF_8);
     if (WRITE) {
@@ -56,9 +59,14 @@ class SchedulePlotsTest {
   }
 
   @Test
-  void everyPictureIsInTheDocument() throws IOException {
-    String document = Files.readString(DOCS.resolve("schedules.md"));
-    assertThat(pictures())
+  void everyPictureIsInItsDocument() throws IOException {
+    assertIn("schedules.md", SchedulePlots.pictures());
+    assertIn("series.md", SeriesPlots.pictures());
+  }
+
+  private static void assertIn(String name, List<Picture> pictures) throws IOException {
+    String document = Files.readString(DOCS.resolve(name));
+    assertThat(pictures)
         .allSatisfy(
             picture -> assertThat(document).contains("](plots/" + picture.name() + ".png)"));
   }

@@ -1,0 +1,73 @@
+package io.github.ema4j.series;
+
+/** An exponential average that follows faster where the values vary more than they used to. */
+final class AdaptiveSmoother implements Smoother {
+  static final String TYPE = "adaptive";
+
+  private final double alpha;
+  private final double minAlpha;
+  private final int shortWindow;
+  private final int longWindow;
+  private final Moments recent;
+  private final Moments usual;
+  private final Compensated mean = new Compensated();
+  private double weight;
+
+  AdaptiveSmoother(double alpha, double minAlpha, int shortWindow, int longWindow) {
+    this.alpha = alpha;
+    this.minAlpha = minAlpha;
+    this.shortWindow = shortWindow;
+    this.longWindow = longWindow;
+    recent = new Moments(Alpha.ofWindow(shortWindow));
+    usual = new Moments(Alpha.ofWindow(longWindow));
+  }
+
+  @Override
+  public void add(double x) {
+    recent.add(x);
+    usual.add(x);
+    weight = weight == 0 ? 1 : adapted();
+    mean.add(weight * mean.below(x));
+  }
+
+  private double adapted() {
+    double ratio = usual.variance() == 0 ? 1 : Math.sqrt(recent.variance() / usual.variance());
+    return Math.min(1, Math.max(minAlpha, alpha * ratio));
+  }
+
+  @Override
+  public double value() {
+    return mean.value();
+  }
+
+  @Override
+  public double weight() {
+    return weight;
+  }
+
+  @Override
+  public long window() {
+    return longWindow;
+  }
+
+  @Override
+  public void write(SeriesState to) {
+    to.put("type", TYPE);
+    to.put("alpha", alpha);
+    to.put("minAlpha", minAlpha);
+    to.put("shortWindow", shortWindow);
+    to.put("longWindow", longWindow);
+    recent.write("recent", to);
+    usual.write("usual", to);
+    mean.write("mean", to);
+    to.put("weight", weight);
+  }
+
+  @Override
+  public void read(SeriesState from) {
+    recent.read("recent", from);
+    usual.read("usual", from);
+    mean.read("mean", from);
+    weight = from.number("weight");
+  }
+}
