@@ -81,6 +81,14 @@ public interface Average<M> {
    */
   StateDict<?> snapshot();
 
+  /**
+   * Measures how far a model is from the average, in one pass over both.
+   *
+   * @throws IllegalArgumentException if the model does not pair with the average
+   * @throws IllegalStateException if a swap is open or the average is closed
+   */
+  Drift drift(M model);
+
   /** Returns how far the average has come; also when it is closed. */
   Progress progress();
 

@@ -76,6 +76,11 @@ final class CallGate {
     checkState(!closed, "the average is closed");
   }
 
+  /** Tells whether the averages can be closed: they are open, and no model holds one of them. */
+  boolean isClosable() {
+    return !closed && swap == null;
+  }
+
   /** Returns the swap that is open, if one is. */
   @Nullable Swap swap() {
     return swap;

@@ -4,6 +4,7 @@ import static com.google.common.base.Preconditions.checkArgument;
 
 import io.github.ema4j.StateDict.Entry;
 import io.github.ema4j.internal.Checks;
+import io.github.ema4j.internal.DriftMeter;
 import io.github.ema4j.internal.EntryMatcher.Leeway;
 import io.github.ema4j.internal.Shadow;
 import io.github.ema4j.internal.Slot;
@@ -113,21 +114,42 @@ final class Member<M, T> implements Average<M> {
     if (factor == 0) {
       return;
     }
-    Predicate<Slot> moves =
-        slot -> slot.treatment() == Treatment.AVERAGE && slot.modelSpec().type().isFloating();
-    List<Slot> kept = averages.slots().stream().filter(Slot::isKept).toList();
-    List<Entry<T>> own = Slot.select(kept, shadow.entries(), moves);
-    List<Entry<T>> models = Slot.select(kept, binding.kept().entries(), moves);
     TensorPairs<T, T> pairs =
         TensorPairs.of(
-            new Tensors<>("model", averages.backend(), models),
-            new Tensors<>("average", averages.backend(), own),
-            Collections.nCopies(models.size(), Treatment.AVERAGE));
+            averagedModel(binding),
+            averagedShadow(),
+            Collections.nCopies(averagedShadow().entries().size(), Treatment.AVERAGE));
     try {
       pairs.open().moveTowards(factor);
     } finally {
       pairs.release();
     }
+  }
+
+  /** Returns what is averaged, of a floating type. */
+  private Tensors<T> averagedShadow() {
+    return averaged("average", shadow.entries());
+  }
+
+  /** Returns the model's side of {@link #averagedShadow}. */
+  private Tensors<T> averagedModel(ModelBinding<M, T> binding) {
+    return averaged("model", binding.kept().entries());
+  }
+
+  private Tensors<T> averaged(String owner, List<Entry<T>> kept) {
+    List<Slot> slots = averages.slots().stream().filter(Slot::isKept).toList();
+    Predicate<Slot> isAveraged =
+        slot -> slot.treatment() == Treatment.AVERAGE && slot.modelSpec().type().isFloating();
+    return new Tensors<>(owner, averages.backend(), Slot.select(slots, kept, isAveraged));
+  }
+
+  @Override
+  public Drift drift(M model) {
+    return averages
+        .gate()
+        .exclusively(
+            "measure the drift",
+            () -> DriftMeter.measure(averagedShadow(), averagedModel(averages.bind(model))));
   }
 
   @Override

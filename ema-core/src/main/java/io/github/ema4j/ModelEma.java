@@ -129,6 +129,7 @@ public interface ModelEma<M> extends Average<M>, Resumable, AutoCloseable {
   final class Builder<M> {
     private final ModelAdapter<M, ?> adapter;
     private EmaConfig config = EmaConfig.defaults();
+    private @Nullable AverageListener listener;
     private @Nullable Supplier<M> moduleSupplier;
     private @Nullable M moduleCopy;
     private boolean copyTaken;
@@ -191,6 +192,13 @@ public interface ModelEma<M> extends Average<M>, Resumable, AutoCloseable {
       return this;
     }
 
+    /** Adds one that hears of the average's updates, after those that were added before. */
+    public Builder<M> listener(AverageListener added) {
+      requireNonNull(added, "listener");
+      listener = listener == null ? added : new AverageListeners(listener, added);
+      return this;
+    }
+
     /**
      * Sets what makes the model behind {@link Average#module}, for frameworks that cannot copy one:
      * a model of the same architecture, whatever its weights. The average owns what it returns,
@@ -227,7 +235,7 @@ public interface ModelEma<M> extends Average<M>, Resumable, AutoCloseable {
       checkState(
           !copyTaken, "the copy given as module serves one average; give the next one its own");
       copyTaken = moduleCopy != null;
-      return ShadowEma.start(adapter, config, moduleSupplier, moduleCopy, model);
+      return ShadowEma.start(adapter, config, listener, moduleSupplier, moduleCopy, model);
     }
   }
 }

@@ -10,12 +10,19 @@ import java.nio.file.Path;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
-/** A single average: the only member of its {@link Averages}. */
-record ShadowEma<M, T>(Averages<M, T> averages, Member<M, T> member) implements ModelEma<M> {
+/**
+ * A single average: the only member of its {@link Averages}.
+ *
+ * @param listener who is told of updates; null if nobody is
+ */
+record ShadowEma<M, T>(
+    Averages<M, T> averages, Member<M, T> member, @Nullable AverageListener listener)
+    implements ModelEma<M> {
 
   static <M, T> ShadowEma<M, T> start(
       ModelAdapter<M, T> adapter,
       EmaConfig config,
+      @Nullable AverageListener listener,
       @Nullable Supplier<M> moduleSupplier,
       @Nullable M moduleCopy,
       M model) {
@@ -28,22 +35,54 @@ record ShadowEma<M, T>(Averages<M, T> averages, Member<M, T> member) implements 
             moduleCopy,
             model);
     averages.logStart(config);
-    return new ShadowEma<>(averages, averages.members().get(0));
+    Member<M, T> member = averages.members().get(0);
+    if (listener != null) {
+      try {
+        listener.started(member, config);
+      } catch (RuntimeException | Error e) {
+        averages.close();
+        throw e;
+      }
+    }
+    return new ShadowEma<>(averages, member, listener);
+  }
+
+  /** Updates the average, and tells the listener if that was due. */
+  private void update(M model, AverageListener told, Runnable update) {
+    long updates = member.progress().updates();
+    long begin = System.nanoTime();
+    update.run();
+    long nanos = System.nanoTime() - begin;
+    if (member.progress().updates() != updates) {
+      told.updated(member, nanos, () -> member.drift(model));
+    }
   }
 
   @Override
   public void update(M model) {
-    averages.update(model);
+    if (listener == null) {
+      averages.update(model);
+    } else {
+      update(model, listener, () -> averages.update(model));
+    }
   }
 
   @Override
   public void update(M model, long elapsed) {
-    averages.update(model, elapsed);
+    if (listener == null) {
+      averages.update(model, elapsed);
+    } else {
+      update(model, listener, () -> averages.update(model, elapsed));
+    }
   }
 
   @Override
   public <R> void update(M model, Class<R> tensorType, UpdateRule<R> rule) {
-    averages.update(model, tensorType, rule);
+    if (listener == null) {
+      averages.update(model, tensorType, rule);
+    } else {
+      update(model, listener, () -> averages.update(model, tensorType, rule));
+    }
   }
 
   @Override
@@ -111,6 +150,11 @@ record ShadowEma<M, T>(Averages<M, T> averages, Member<M, T> member) implements 
   }
 
   @Override
+  public Drift drift(M model) {
+    return member.drift(model);
+  }
+
+  @Override
   public Progress progress() {
     return member.progress();
   }
@@ -122,6 +166,12 @@ record ShadowEma<M, T>(Averages<M, T> averages, Member<M, T> member) implements 
 
   @Override
   public void close() {
-    averages.close();
+    try {
+      if (listener != null && averages.gate().isClosable()) {
+        listener.closing(member, () -> member.drift(averages.model()));
+      }
+    } finally {
+      averages.close();
+    }
   }
 }

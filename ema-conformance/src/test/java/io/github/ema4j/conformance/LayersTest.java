@@ -34,9 +34,14 @@ class LayersTest {
     ROOT + ".schedule",
     ROOT + ".posthoc",
     ROOT + ".checkpoint",
+    ROOT + ".series",
     ROOT + ".internal"
   };
   private static final String[] ADAPTERS = {ROOT + ".djl..", ROOT + ".dl4j..", ROOT + ".torch.."};
+  private static final String WATCHING = ROOT + ".micrometer..";
+  private static final String[] FRAMEWORKS = {
+    "ai.djl..", "org.nd4j..", "org.deeplearning4j..", "org.bytedeco.."
+  };
   private static final String TESTKIT = ROOT + ".testkit..";
   private static final String EXAMPLES = ROOT + ".examples..";
 
@@ -47,7 +52,7 @@ class LayersTest {
           .resideInAnyPackage(CORE)
           .should()
           .dependOnClassesThat()
-          .resideInAnyPackage("ai.djl..", "org.nd4j..", "org.deeplearning4j..", "org.bytedeco..");
+          .resideInAnyPackage(FRAMEWORKS);
 
   @ArchTest
   static final ArchRule coreDependsOnNoOtherModule =
@@ -59,7 +64,31 @@ class LayersTest {
           .resideInAnyPackage(ADAPTERS)
           .orShould()
           .dependOnClassesThat()
+          .resideInAnyPackage(WATCHING, TESTKIT, EXAMPLES);
+
+  @ArchTest
+  static final ArchRule whatWatchesAveragesKnowsNoFrameworkAndNoAdapter =
+      noClasses()
+          .that()
+          .resideInAPackage(WATCHING)
+          .should()
+          .dependOnClassesThat()
+          .resideInAnyPackage(FRAMEWORKS)
+          .orShould()
+          .dependOnClassesThat()
+          .resideInAnyPackage(ADAPTERS)
+          .orShould()
+          .dependOnClassesThat()
           .resideInAnyPackage(TESTKIT, EXAMPLES);
+
+  @ArchTest
+  static final ArchRule seriesKnowNoWeights =
+      noClasses()
+          .that()
+          .resideInAPackage(ROOT + ".series")
+          .should()
+          .dependOnClassesThat()
+          .resideInAnyPackage(ROOT, ROOT + ".spi", ROOT + ".schedule", ROOT + ".checkpoint");
 
   @ArchTest
   static final ArchRule internalIsUsedByCoreAlone =

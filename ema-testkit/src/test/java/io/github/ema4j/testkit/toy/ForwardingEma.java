@@ -1,6 +1,7 @@
 package io.github.ema4j.testkit.toy;
 
 import io.github.ema4j.Device;
+import io.github.ema4j.Drift;
 import io.github.ema4j.ModelEma;
 import io.github.ema4j.Progress;
 import io.github.ema4j.StateDict;
@@ -85,6 +86,11 @@ public class ForwardingEma implements ModelEma<ToyModel> {
   @Override
   public StateDict<?> snapshot() {
     return real.snapshot();
+  }
+
+  @Override
+  public Drift drift(ToyModel model) {
+    return real.drift(model);
   }
 
   @Override
