@@ -9,6 +9,7 @@ import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
 
 import io.github.ema4j.array.ArrayBackend;
 import io.github.ema4j.array.ArrayTensor;
+import java.lang.reflect.Array;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
@@ -112,6 +113,22 @@ class NonFiniteGuardTest {
     assertThatIllegalStateException()
         .isThrownBy(() -> ModelEma.builder(ArrayBackend.adapter()).build(other))
         .withMessageStartingWith("'w' of the model has NaN or infinity");
+  }
+
+  @ParameterizedTest
+  @EnumSource(names = {"F32", "F64"})
+  void whatWasFoundIsForgottenByTheNextUpdate(ElementType type) {
+    Object array = type == ElementType.F64 ? new double[] {0, 0} : new float[] {0, 0};
+    StateDict<ArrayTensor> other = dict().parameter("w", ArrayTensor.of(type, array, 2)).build();
+    try (var average =
+        ModelEma.builder(ArrayBackend.adapter()).guard(NonFiniteGuard.SKIP).build(other)) {
+      Array.setFloat(array, 1, Float.NaN);
+      average.update(other);
+      assertThat(average.progress().skipped()).isEqualTo(1);
+      Array.setFloat(array, 1, 1);
+      average.update(other);
+      assertThat(average.progress().updates()).isEqualTo(1);
+    }
   }
 
   @Test

@@ -58,6 +58,12 @@ class ScheduleChecksTest {
             () -> DecaySchedule.piecewise(Map.of(1L, 0.9, 10L, 9.0))),
         refused(
             "halfLife must be above 0 and finite, but was 0.0", () -> DecaySchedule.halfLife(0)),
+        refused("halfLife must be above 0 and finite, but was 0.0", () -> Decays.fromHalfLife(0)),
+        refused("decay must be in [0, 1], but was 1.1", () -> Decays.halfLife(1.1)),
+        refused("window must be at least 1 and finite, but was 0.5", () -> Decays.fromWindow(0.5)),
+        refused("decay must be in [0, 1], but was -0.1", () -> Decays.window(-0.1)),
+        refused("decay must be in [0, 1], but was 2.0", () -> Decays.scaled(2, 1)),
+        refused("kappa must be above 0 and finite, but was 0.0", () -> Decays.scaled(0.9, 0)),
         refused(
             "halfLifeEpochs must be above 0 and finite, but was -2.0",
             () -> HalfLife.ofEpochs(-2, 10)),

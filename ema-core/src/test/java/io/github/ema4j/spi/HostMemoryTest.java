@@ -3,8 +3,15 @@ package io.github.ema4j.spi;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 
+import java.nio.Buffer;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.nio.FloatBuffer;
+import java.util.function.Function;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
 
 class HostMemoryTest {
 
@@ -49,6 +56,26 @@ class HostMemoryTest {
     HostMemory memory = HostMemory.ofSegments(buffers);
     buffers[0] = FloatBuffer.allocate(1);
     assertThat(memory.segmentAt(0)).isSameAs(first);
+  }
+
+  static Stream<Function<ByteBuffer, Buffer>> views() {
+    return Stream.of(
+        ByteBuffer::asFloatBuffer,
+        ByteBuffer::asDoubleBuffer,
+        ByteBuffer::asLongBuffer,
+        ByteBuffer::asIntBuffer,
+        ByteBuffer::asShortBuffer);
+  }
+
+  @ParameterizedTest
+  @MethodSource("views")
+  void knowsTheByteOrderOfEachType(Function<ByteBuffer, Buffer> view) {
+    ByteBuffer bytes = ByteBuffer.allocateDirect(16);
+    for (ByteOrder order : new ByteOrder[] {ByteOrder.LITTLE_ENDIAN, ByteOrder.BIG_ENDIAN}) {
+      assertThat(HostMemory.of(view.apply(bytes.order(order))).isInNativeOrder())
+          .isEqualTo(order == ByteOrder.nativeOrder());
+    }
+    assertThat(HostMemory.of(bytes).isInNativeOrder()).isTrue();
   }
 
   @Test
