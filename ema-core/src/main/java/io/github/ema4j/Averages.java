@@ -7,6 +7,7 @@ import static java.util.Objects.requireNonNull;
 import com.google.common.collect.ImmutableList;
 import io.github.ema4j.EmaStrategy.Pairing;
 import io.github.ema4j.StateDict.Entry;
+import io.github.ema4j.internal.Blend;
 import io.github.ema4j.internal.EntryMatcher;
 import io.github.ema4j.internal.EntryMatcher.Leeway;
 import io.github.ema4j.internal.Shadow;
@@ -42,6 +43,8 @@ final class Averages<M, T> {
   private EmaConfig config;
   private ImmutableList<Slot> slots;
   private UpdateWarnings warnings;
+  private ImmutableList<Shadow<T>> shadows;
+  private Blend blend;
   private M model;
   private boolean deviceNamed;
   private @Nullable ModelBinding<M, T> trained;
@@ -62,6 +65,8 @@ final class Averages<M, T> {
       made.add(new Member<>(this, i, setup.clock(i), setup.shadows().get(i)));
     }
     members = made.build();
+    shadows = setup.shadows();
+    blend = Blend.ofAverages(config.rule(), members.size());
   }
 
   /**
@@ -140,16 +145,6 @@ final class Averages<M, T> {
     return moduleSupplier;
   }
 
-  /** What moves the averages to where an update leaves them. */
-  private interface Move<L> {
-    /**
-     * Writes the averages.
-     *
-     * @param decays of this update, for each member
-     */
-    void run(TensorPairs<L, L>.Opened tensors, double[] decays);
-  }
-
   void update(M newModel) {
     checkState(
         config.timing().clock() == Clock.STEPS,
@@ -159,10 +154,7 @@ final class Averages<M, T> {
 
   void update(M newModel, long elapsed) {
     checkArgument(elapsed >= 1, "elapsed must be at least 1, but was %s", elapsed);
-    gate.exclusively(
-        "update the average",
-        () ->
-            update(newModel, elapsed, (tensors, decays) -> tensors.average(decays, config.rule())));
+    update(newModel, elapsed, null);
   }
 
   <R> void update(M newModel, Class<R> tensorType, UpdateRule<R> rule) {
@@ -178,39 +170,43 @@ final class Averages<M, T> {
         "the clock counts samples, but an update with a rule takes one step");
     @SuppressWarnings("unchecked") // a rule for R takes any T, as T is an R
     UpdateRule<T> checked = (UpdateRule<T>) rule;
-    gate.exclusively(
-        "update the average",
-        () -> update(newModel, 1, (tensors, decays) -> applyOrUndo(checked, tensors, decays)));
+    update(newModel, 1, checked);
   }
 
-  private void update(M newModel, long elapsed, Move<T> move) {
-    checkNotOwnModule(newModel);
-    List<Progress> called =
-        members.stream().map(member -> member.clock().called(member.progress(), elapsed)).toList();
-    if (!members.get(0).clock().isDue(called.get(0))) { // members differ in their decays alone
-      note(called);
-      return;
+  private void update(M newModel, long elapsed, @Nullable UpdateRule<T> rule) {
+    gate.begin("update the average");
+    try {
+      checkNotOwnModule(newModel);
+      for (int i = 0; i < members.size(); i++) {
+        members.get(i).call(elapsed);
+      }
+      if (members.get(0).isDue()) { // members differ in their decays alone
+        updateOrSkip(newModel, elapsed, rule);
+      }
+      for (int i = 0; i < members.size(); i++) {
+        members.get(i).moveOn();
+      }
+    } finally {
+      gate.end();
     }
-    List<Progress> updated = new ArrayList<>();
-    for (int i = 0; i < called.size(); i++) {
-      updated.add(members.get(i).clock().updated(called.get(i)));
+  }
+
+  private void updateOrSkip(M newModel, long elapsed, @Nullable UpdateRule<T> rule) {
+    for (int i = 0; i < members.size(); i++) {
+      blend.set(i, members.get(i).update());
     }
     TensorPairs<T, T>.Opened tensors = bind(newModel).intoAverages().open();
     if (isToBeSkipped(tensors)) {
-      note(called.stream().map(Progress::withSkipped).toList());
+      members.forEach(member -> member.skip(elapsed));
       return;
     }
-    double[] decays = updated.stream().mapToDouble(Progress::decay).toArray();
-    move.run(tensors, decays);
-    warnings.updated(tensors::fingerprint, decays);
-    model = newModel;
-    note(updated);
-  }
-
-  private void note(List<Progress> progress) {
-    for (int i = 0; i < progress.size(); i++) {
-      members.get(i).note(progress.get(i));
+    if (rule == null) {
+      tensors.average(blend);
+    } else {
+      applyOrUndo(rule, tensors);
     }
+    warnings.updated(tensors, blend);
+    model = newModel;
   }
 
   /**
@@ -243,12 +239,13 @@ final class Averages<M, T> {
             + " finite weights, or set the guard to SKIP or ACCEPT");
   }
 
-  private void applyOrUndo(UpdateRule<T> rule, TensorPairs<T, T>.Opened tensors, double[] decays) {
+  private void applyOrUndo(UpdateRule<T> rule, TensorPairs<T, T>.Opened tensors) {
     List<TensorPairs<T, T>> undo = members.stream().map(Member::keptForUndo).toList();
     try {
       backend.withoutGradient(
           () ->
-              tensors.apply((member, average, from) -> rule.apply(average, from, decays[member])));
+              tensors.apply(
+                  (member, average, from) -> rule.apply(average, from, blend.decay(member))));
     } catch (RuntimeException | Error e) {
       undo.forEach(each -> undo(each, e));
       throw e;
@@ -274,9 +271,11 @@ final class Averages<M, T> {
   }
 
   private void checkNotOwnModule(M newModel) {
-    checkArgument(
-        members.stream().noneMatch(member -> member.hasModule(newModel)),
-        "the model is the average's own module; pass the model that is trained");
+    for (int i = 0; i < members.size(); i++) {
+      checkArgument(
+          !members.get(i).hasModule(newModel),
+          "the model is the average's own module; pass the model that is trained");
+    }
   }
 
   /** Makes the averages copies of a model, which must be finite unless the guard accepts all. */
@@ -285,7 +284,7 @@ final class Averages<M, T> {
     TensorPairs<T, T>.Opened tensors = bind(newModel).intoAverages().open();
     checkFinite(tensors);
     tensors.copy();
-    warnings.started(tensors::fingerprint);
+    warnings.started(tensors);
     model = newModel;
   }
 
@@ -346,11 +345,13 @@ final class Averages<M, T> {
     for (int i = 0; i < members.size(); i++) {
       members.get(i).take(setup.clock(i), setup.shadows().get(i));
     }
+    shadows = setup.shadows();
+    blend = Blend.ofAverages(config.rule(), members.size());
   }
 
   /** Takes note of what the model is now, whose weights were loaded with the averages. */
   void modelLoaded() {
-    warnings.started(bind(model).intoAverages().open()::fingerprint);
+    warnings.started(bind(model).intoAverages().open());
   }
 
   void to(Device device) {
@@ -371,6 +372,7 @@ final class Averages<M, T> {
       for (int i = 0; i < moved.size(); i++) {
         members.get(i).moveTo(moved.get(i));
       }
+      shadows = ImmutableList.copyOf(moved);
     }
     deviceNamed = true;
   }
@@ -392,7 +394,6 @@ final class Averages<M, T> {
   ModelBinding<M, T> bind(M newModel) {
     requireNonNull(newModel, "model");
     Leeway leeway = Leeway.of(config.shadowType().isNamed(), deviceNamed);
-    List<Shadow<T>> shadows = members.stream().map(Member::shadow).toList();
     ModelBinding<M, T> bound;
     if (trained != null && trained.model() == newModel) {
       bound = current(trained, leeway, "model", shadows);

@@ -21,16 +21,43 @@ final class CallGate {
 
   /** Does work that is allowed on open averages outside a swap. */
   <V extends @Nullable Object> V exclusively(String action, Supplier<V> work) {
-    return whileInUse(
-        action,
-        () -> {
-          requireOpen();
-          checkState(
-              swap == null,
-              "cannot %s while it is swapped into a model; close the swap first",
-              action);
-          return work.get();
-        });
+    begin(action);
+    try {
+      return work.get();
+    } finally {
+      end();
+    }
+  }
+
+  /**
+   * Begins a call that is allowed on open averages outside a swap; without an exception, {@link
+   * #end} has to follow.
+   *
+   * @throws IllegalStateException if another call is under way, or this one is not allowed
+   */
+  void begin(String action) {
+    enter(action);
+    try {
+      requireOpen();
+      checkState(
+          swap == null, "cannot %s while it is swapped into a model; close the swap first", action);
+    } catch (RuntimeException | Error e) {
+      end();
+      throw e;
+    }
+  }
+
+  void end() {
+    turn.unlock();
+    inUse.set(false);
+  }
+
+  private void enter(String action) {
+    checkState(
+        inUse.compareAndSet(false, true),
+        "cannot %s while another call on the average is under way; use it from one thread at a time",
+        action);
+    turn.lock();
   }
 
   void exclusively(String action, Runnable work) {
@@ -48,16 +75,11 @@ final class CallGate {
    * @throws IllegalStateException if another call is under way
    */
   <V extends @Nullable Object> V whileInUse(String action, Supplier<V> work) {
-    checkState(
-        inUse.compareAndSet(false, true),
-        "cannot %s while another call on the average is under way; use it from one thread at a time",
-        action);
-    turn.lock();
+    enter(action);
     try {
       return work.get();
     } finally {
-      turn.unlock();
-      inUse.set(false);
+      end();
     }
   }
 

@@ -25,7 +25,8 @@ final class Member<M, T> implements Average<M> {
   private final int index;
   private UpdateClock clock;
   private Shadow<T> shadow;
-  private volatile Progress progress = Progress.START;
+  private final MovingProgress progress = new MovingProgress(Progress.START); // guarded by itself
+  private final MovingProgress next = new MovingProgress(Progress.START);
   private volatile @Nullable Swap swap;
   private @Nullable ModelBinding<M, T> inference;
   private boolean inferenceOwned;
@@ -48,11 +49,50 @@ final class Member<M, T> implements Average<M> {
 
   @Override
   public Progress progress() {
-    return progress;
+    synchronized (progress) {
+      return progress.now();
+    }
   }
 
   void note(Progress newProgress) {
-    progress = newProgress;
+    synchronized (progress) {
+      progress.set(newProgress);
+    }
+  }
+
+  /** Counts a call of update; what comes of it is not seen before {@link #moveOn}. */
+  void call(long elapsed) {
+    next.set(progress); // written by calls alone, which exclude one another
+    clock.call(next, elapsed);
+  }
+
+  /** Tells whether the call is to update the average. */
+  boolean isDue() {
+    return clock.isDue(next);
+  }
+
+  /**
+   * Moves on to after the update.
+   *
+   * @return its decay
+   * @throws IllegalStateException if the schedule gives a decay that is not in [0, 1]
+   */
+  double update() {
+    clock.update(next);
+    return next.decay;
+  }
+
+  /** Counts the call as one whose update was left out; its time is pending. */
+  void skip(long elapsed) {
+    call(elapsed);
+    next.skipped++;
+  }
+
+  /** Has come as far as the call has led. */
+  void moveOn() {
+    synchronized (progress) {
+      progress.set(next);
+    }
   }
 
   /** Takes another shadow, and frees the one before. */

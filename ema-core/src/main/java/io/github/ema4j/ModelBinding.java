@@ -70,8 +70,9 @@ final class ModelBinding<M, T> {
   /**
    * Tells whether model and shadows are where they were; once they are not, it never is so again.
    */
+  @SuppressWarnings("ReferenceEquality") // mostly it is the same list
   boolean isCurrent(List<Shadow<T>> shadowsNow) {
-    stale |= dict.refresh() || !shadows.equals(shadowsNow);
+    stale |= dict.refresh() || !(shadows == shadowsNow || shadows.equals(shadowsNow));
     return !stale;
   }
 

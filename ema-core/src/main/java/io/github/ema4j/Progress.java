@@ -63,10 +63,4 @@ public record Progress(
   Progress restarted() {
     return new Progress(updates, time, pending, microSteps, skipped, decay, 1, logDecayProduct);
   }
-
-  /** Returns this progress after an update that was left out; its time is pending. */
-  Progress withSkipped() {
-    return new Progress(
-        updates, time, pending, microSteps, skipped + 1, decay, startWeight, logDecayProduct);
-  }
 }

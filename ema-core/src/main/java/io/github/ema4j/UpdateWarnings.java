@@ -1,9 +1,10 @@
 package io.github.ema4j;
 
+import com.google.common.collect.ImmutableList;
+import io.github.ema4j.internal.Blend;
+import io.github.ema4j.internal.TensorPairs;
 import java.util.EnumSet;
-import java.util.OptionalLong;
 import java.util.Set;
-import java.util.function.Supplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -13,11 +14,11 @@ final class UpdateWarnings {
   private static final double TOLERATED_GAIN_ERROR = 1e-4;
 
   private final AveragingRule rule;
-  private final Set<ElementType> shadowTypes;
+  private final ImmutableList<ElementType> shadowTypes;
   private final EnumSet<ElementType> stalled = EnumSet.noneOf(ElementType.class);
   private boolean gainWarned;
   private boolean canarySings;
-  private OptionalLong lastFingerprint = OptionalLong.empty();
+  private long lastFingerprint;
 
   /**
    * Starts watching an average.
@@ -27,30 +28,32 @@ final class UpdateWarnings {
    */
   UpdateWarnings(AveragingRule rule, boolean canary, Set<ElementType> shadowTypes) {
     this.rule = rule;
-    this.shadowTypes = shadowTypes;
+    this.shadowTypes = ImmutableList.copyOf(shadowTypes);
     canarySings = canary;
   }
 
   /** Takes note of the model that the average is a copy of now. */
-  void started(Supplier<OptionalLong> fingerprint) {
+  void started(TensorPairs<?, ?>.Opened tensors) {
     if (canarySings) {
-      lastFingerprint = fingerprint.get();
+      lastFingerprint = tensors.fingerprint();
     }
   }
 
-  /** Warns of what was amiss with an update, whose decays are given. */
-  void updated(Supplier<OptionalLong> fingerprint, double... decays) {
+  /** Warns of what was amiss with an update. */
+  void updated(TensorPairs<?, ?>.Opened tensors, Blend blend) {
     if (canarySings) {
-      modelSeen(fingerprint.get());
+      modelSeen(tensors.fingerprint());
     }
-    for (double decay : decays) {
-      shadowTypes.forEach(type -> warnOfStall(type, decay));
-      warnOfGain(decay);
+    for (int k = 0; k < blend.averages(); k++) {
+      for (int i = 0; i < shadowTypes.size(); i++) {
+        warnOfStall(shadowTypes.get(i), blend.decay(k));
+      }
+      warnOfGain(blend.decay(k));
     }
   }
 
-  private void modelSeen(OptionalLong fingerprint) {
-    if (fingerprint.isPresent() && fingerprint.equals(lastFingerprint)) {
+  private void modelSeen(long fingerprint) {
+    if (fingerprint != 0 && fingerprint == lastFingerprint) {
       canarySings = false;
       LOG.warn(
           "The model has not moved since the average was last updated (or started): call update"

@@ -75,15 +75,18 @@ class UpdateClockTest {
   @Test
   void timeThatOverflowsIsAnError() {
     UpdateClock clock = new UpdateClock(Timing.EVERY_STEP.withEvery(Long.MAX_VALUE), HALF);
-    Progress called = clock.called(Progress.START, Long.MAX_VALUE - 1);
-    assertThatThrownBy(() -> clock.called(called, 2)).isInstanceOf(ArithmeticException.class);
+    MovingProgress progress = new MovingProgress(Progress.START);
+    clock.call(progress, Long.MAX_VALUE - 1);
+    assertThatThrownBy(() -> clock.call(progress, 2)).isInstanceOf(ArithmeticException.class);
   }
 
   @Test
   void aDecayOutOfItsRangeNamesScheduleValueAndTime() {
     UpdateClock clock = new UpdateClock(Timing.EVERY_STEP, new TwoAlways());
+    MovingProgress progress = new MovingProgress(Progress.START);
+    clock.call(progress, 7);
     assertThatIllegalStateException()
-        .isThrownBy(() -> clock.updated(clock.called(Progress.START, 7)))
+        .isThrownBy(() -> clock.update(progress))
         .withMessage("the schedule TwoAlways[] gave decay 2.0 at time 7, which is not in [0, 1]");
   }
 
@@ -106,11 +109,13 @@ class UpdateClockTest {
 
   private static List<Progress> run(UpdateClock clock, int calls, long elapsed) {
     List<Progress> seen = new ArrayList<>();
-    Progress progress = Progress.START;
+    MovingProgress progress = new MovingProgress(Progress.START);
     for (int i = 0; i < calls; i++) {
-      Progress called = clock.called(progress, elapsed);
-      progress = clock.isDue(called) ? clock.updated(called) : called;
-      seen.add(progress);
+      clock.call(progress, elapsed);
+      if (clock.isDue(progress)) {
+        clock.update(progress);
+      }
+      seen.add(progress.now());
     }
     return seen;
   }

@@ -79,6 +79,17 @@ public final class ArrayBackend implements TensorBackend<ArrayTensor> {
 
   // end::memory[]
 
+  @Override
+  public HostMemory memory(ArrayTensor tensor, HostMemory before) {
+    tensor.array(); // fails if the tensor was released
+    return before;
+  }
+
+  @Override
+  public boolean isAt(ArrayTensor tensor, Storage before) {
+    return tensor.array() == before.space();
+  }
+
   // tag::allocate[]
   @Override
   public List<ArrayTensor> allocate(List<TensorSpec> specs) {

@@ -17,7 +17,6 @@ import io.github.ema4j.spi.HostMemory;
 import io.github.ema4j.spi.TensorBackend;
 import java.util.List;
 import java.util.Optional;
-import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -87,7 +86,8 @@ final class DevicePairs<L, R> {
    * @throws IllegalStateException if one is closed or released, naming it
    */
   void checkLive() {
-    for (TensorPair<L, R> pair : pairs) {
+    for (int i = 0; i < pairs.size(); i++) {
+      TensorPair<L, R> pair = pairs.get(i);
       for (int k = 0; k < lefts.size(); k++) {
         lefts.get(k).checkLive(pair.lefts().get(k));
       }
@@ -101,6 +101,9 @@ final class DevicePairs<L, R> {
    * @param everywhere whether to look outside host memory too, and wait for the device
    */
   Optional<String> nonFiniteEntry(boolean everywhere) {
+    if (pairs.isEmpty()) {
+      return Optional.empty();
+    }
     return pairs.stream()
         .map(TensorPair::right)
         .filter(entry -> entry.spec().type().isFloating())
@@ -113,43 +116,31 @@ final class DevicePairs<L, R> {
     if (right.isInHostMemory(entry)) {
       TensorSpec spec = entry.spec();
       LoopNest nest = LoopNest.over(spec.shape(), spec.strides(), spec.strides());
-      return kernel.isFinite(right.memory(entry), spec.type(), nest);
+      return kernel.isFinite(right.memory(entry, null), spec.type(), nest);
     }
     return deviceBackend(right.backend()).isFinite(entry.tensor());
   }
 
   /** Averages what has been staged. */
-  void average(double[] decays, AveragingRule rule) {
-    average(
-        decays,
-        IntStream.range(0, decays.length).mapToDouble(k -> 1.0 - decays[k]).toArray(),
-        rule);
-  }
-
-  /** Moves the lefts towards what has been staged. */
-  void moveTowards(double weight) {
-    average(new double[] {1.0 - weight}, new double[] {weight}, AveragingRule.LERP);
-  }
-
-  private void average(double[] decays, double[] weights, AveragingRule rule) {
-    for (Group<L, R> group : groups) {
+  void average(Blend blend) {
+    for (int i = 0; i < groups.size(); i++) {
+      Group<L, R> group = groups.get(i);
       List<L> models = models(group);
       if (group.kind.leftDevice.isCpu()) {
-        averageOnHost(group, models, decays, weights, rule);
+        averageOnHost(group, models, blend);
       } else {
-        averageOnDevice(group, models, decays, weights, rule);
+        averageOnDevice(group, models, blend);
       }
     }
   }
 
-  private void averageOnHost(
-      Group<L, R> group, List<L> models, double[] decays, double[] weights, AveragingRule rule) {
+  private void averageOnHost(Group<L, R> group, List<L> models, Blend blend) {
     TensorBackend<L> backend = lefts.get(0).backend();
     for (int i = 0; i < models.size(); i++) {
       TensorPair<L, R> pair = group.pairs.get(i);
       HostMemory[] averages = new HostMemory[lefts.size()];
       for (int k = 0; k < averages.length; k++) {
-        averages[k] = lefts.get(k).memory(pair.lefts().get(k));
+        averages[k] = lefts.get(k).memory(pair.lefts().get(k), null);
       }
       TensorSpec spec = pair.lefts().get(0).spec();
       TensorSpec staged = backend.describe(models.get(i));
@@ -159,22 +150,19 @@ final class DevicePairs<L, R> {
           backend.memory(models.get(i)),
           staged.type(),
           LoopNest.over(spec.shape(), spec.strides(), staged.strides()),
-          decays,
-          weights,
-          rule);
+          blend);
     }
   }
 
-  private void averageOnDevice(
-      Group<L, R> group, List<L> models, double[] decays, double[] weights, AveragingRule rule) {
+  private void averageOnDevice(Group<L, R> group, List<L> models, Blend blend) {
     DeviceBackend<L> backend = deviceBackend(lefts.get(0).backend());
-    boolean lerp = rule == AveragingRule.LERP && group.kind.leftType.isFloating();
+    boolean lerp = blend.rule() == AveragingRule.LERP && group.kind.leftType.isFloating();
     for (int k = 0; k < lefts.size(); k++) {
       List<L> averages = lefts(group.pairs, k);
       if (lerp) {
-        backend.lerp(averages, models, weights[k]);
+        backend.lerp(averages, models, blend.weight(k));
       } else {
-        backend.weightedSum(averages, models, decays[k], weights[k]);
+        backend.weightedSum(averages, models, blend.decay(k), blend.weight(k));
       }
     }
   }
@@ -184,7 +172,8 @@ final class DevicePairs<L, R> {
    * fail for want of memory: no average has been written.
    */
   void stage() {
-    for (Group<L, R> group : groups) {
+    for (int i = 0; i < groups.size(); i++) {
+      Group<L, R> group = groups.get(i);
       if (!group.kind.isAlike()) {
         DeviceBackend<L> backend = deviceBackend(lefts.get(0).backend());
         if (group.staged == null) {

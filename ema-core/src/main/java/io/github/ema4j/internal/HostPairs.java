@@ -1,97 +1,143 @@
 package io.github.ema4j.internal;
 
+import com.google.common.collect.ImmutableList;
 import io.github.ema4j.AveragingRule;
 import io.github.ema4j.ElementType;
 import io.github.ema4j.StateDict.Entry;
-import io.github.ema4j.TensorSpec;
 import io.github.ema4j.Treatment;
 import io.github.ema4j.internal.Stretch.Open;
 import io.github.ema4j.internal.TensorPairs.PairConsumer;
 import io.github.ema4j.internal.TensorPairs.Tensors;
 import io.github.ema4j.spi.HostMemory;
+import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
-import java.util.OptionalLong;
-import java.util.concurrent.atomic.AtomicReference;
-import java.util.function.Function;
-import org.jspecify.annotations.Nullable;
+import java.util.concurrent.atomic.AtomicInteger;
 
 /**
- * The pairs of which both tensors lie in host memory, open now. Core's kernel works on them, on
- * several threads where they are large.
+ * The pairs of which both tensors lie in host memory. Core's kernel works on them once they are
+ * open, on several threads where they are large. All that an update needs is kept from one to the
+ * next.
  */
 final class HostPairs<L, R> {
-  private final List<Open<L, R>> host;
+  private final ImmutableList<Stretch<L, R>> stretches;
   private final Tensors<R> right;
   private final Workers workers;
+  private final List<Open<L, R>> host;
 
-  /** Something to do with open tensors, or a part of them. */
-  private interface Work<L, R> {
-    void run(HostKernel kernel, Open<L, R> open, LoopNest nest);
-  }
+  /** At which position each of what is open begins, and the last ends. */
+  private long[] begins;
 
-  HostPairs(List<Open<L, R>> host, Tensors<R> right, Workers workers) {
-    this.host = host;
+  private long bytes;
+  private final Averaging averaging = new Averaging();
+  private final Copying copying = new Copying();
+  private final Looking looking = new Looking();
+
+  HostPairs(
+      List<Tensors<L>> lefts, Tensors<R> right, List<TensorPair<L, R>> pairs, Workers workers) {
+    stretches = Stretch.of(lefts, right, pairs);
     this.right = right;
     this.workers = workers;
+    host = new ArrayList<>(pairs.size());
+    begins = new long[pairs.size() + 1];
   }
 
-  /** Runs work on all that is open, in parts where it is large. */
-  private void run(Function<Open<L, R>, LoopNest> nests, Work<L, R> work) {
-    long elements = 0;
-    long bytes = 0;
-    for (Open<L, R> open : host) {
-      elements += open.elements();
-      bytes += open.bytes();
+  /**
+   * Opens all tensors.
+   *
+   * @throws IllegalStateException if one is closed or released
+   * @throws IllegalArgumentException if one has less memory than it had
+   */
+  void open() {
+    host.clear();
+    for (int i = 0; i < stretches.size(); i++) {
+      stretches.get(i).open(host);
     }
-    workers.run(elements, bytes, (kernel, begin, end) -> run(nests, work, kernel, begin, end));
+    bytes = 0;
+    for (int i = 0; i < host.size(); i++) {
+      begins[i + 1] = begins[i] + host.get(i).elements;
+      bytes += host.get(i).bytes();
+    }
   }
 
-  /** Runs work on a part; what cannot be split goes to where its first element belongs. */
-  private void run(
-      Function<Open<L, R>, LoopNest> nests,
-      Work<L, R> work,
-      HostKernel kernel,
-      long begin,
-      long end) {
-    long at = 0;
-    for (Open<L, R> open : host) {
-      long next = at + open.elements();
-      LoopNest nest = nests.apply(open);
-      if (!nest.isFlat()) {
-        if (begin <= at && at < end) {
-          work.run(kernel, open, nest);
+  /** Something to do with what is open, in parts where it is large. */
+  private abstract class Task implements Workers.Work {
+
+    final void run() {
+      workers.run(begins[host.size()], bytes, this);
+    }
+
+    /** Does a part; what cannot be split goes to where its first element belongs. */
+    @Override
+    public final void run(HostKernel kernel, long begin, long end) {
+      for (int i = firstFrom(begin); i < host.size() && begins[i] < end; i++) {
+        Open<L, R> open = host.get(i);
+        long at = begins[i];
+        if (!nest(open).isFlat()) {
+          if (begin <= at) {
+            run(kernel, i, open, 0, 0);
+          }
+        } else {
+          run(kernel, i, open, Math.max(begin, at) - at, Math.min(end, begins[i + 1]) - at);
         }
-      } else if (at < end && begin < next) {
-        LoopNest part = nest.part(Math.max(begin, at) - at, Math.min(end, next) - at);
-        work.run(kernel, open, part);
       }
-      at = next;
+    }
+
+    /** Returns the first of what is open that ends after a position, or begins there. */
+    private int firstFrom(long position) {
+      int found = Arrays.binarySearch(begins, 0, host.size() + 1, position);
+      int first = found < 0 ? -found - 2 : found;
+      while (first > 0 && begins[first - 1] == position) {
+        first--; // what is empty begins where the next does
+      }
+      return first;
+    }
+
+    LoopNest nest(Open<L, R> open) {
+      return open.nest;
+    }
+
+    /**
+     * Does something with open tensors.
+     *
+     * @param begin the first element to work on, if the loops over all of them are flat
+     * @param end the one after the last
+     */
+    abstract void run(HostKernel kernel, int index, Open<L, R> open, long begin, long end);
+  }
+
+  /** Looks for the first that is not finite. */
+  private final class Looking extends Task {
+    private final AtomicInteger first = new AtomicInteger();
+
+    @Override
+    LoopNest nest(Open<L, R> open) {
+      return open.rightNest;
+    }
+
+    @Override
+    void run(HostKernel kernel, int index, Open<L, R> open, long begin, long end) {
+      ElementType type = open.first().rightType();
+      if (type.isFloating() && !kernel.isFinite(open.right, type, open.rightNest, begin, end)) {
+        first.accumulateAndGet(index, Math::min);
+      }
     }
   }
 
   /** Returns the name of the first entry on the right that has NaN or infinity. */
   Optional<String> nonFiniteEntry() {
-    AtomicReference<@Nullable Open<L, R>> found = new AtomicReference<>();
-    run(
-        open -> open.rightNest,
-        (kernel, open, nest) -> {
-          ElementType type = open.first().rightType();
-          if (type.isFloating() && !kernel.isFinite(open.right, type, nest)) {
-            found.accumulateAndGet(open, this::earlier);
-          }
-        });
-    Open<L, R> first = found.get();
-    return first == null ? Optional.empty() : Optional.of(nonFiniteEntry(first).name());
-  }
-
-  private @Nullable Open<L, R> earlier(@Nullable Open<L, R> one, @Nullable Open<L, R> other) {
-    return one == null || host.indexOf(other) < host.indexOf(one) ? other : one;
+    looking.first.set(host.size());
+    looking.run();
+    int first = looking.first.get();
+    return first == host.size()
+        ? Optional.empty()
+        : Optional.of(nonFiniteEntry(host.get(first)).name());
   }
 
   private Entry<R> nonFiniteEntry(Open<L, R> open) {
     for (TensorPair<L, R> pair : open.pairs) {
-      HostMemory memory = right.memory(pair.right());
+      HostMemory memory = right.memory(pair.right(), null);
       if (!workers.kernel().isFinite(memory, pair.rightType(), pair.rightNest())) {
         return pair.right();
       }
@@ -99,71 +145,85 @@ final class HostPairs<L, R> {
     return open.first().right(); // another thread made it finite meanwhile
   }
 
-  /** Returns a hash of a few elements of each averaged tensor on the right; none if none is. */
-  OptionalLong fingerprint() {
+  /** Returns a hash of a few elements of each averaged tensor on the right; 0 if none is. */
+  long fingerprint() {
     boolean any = false;
     long hash = 1;
-    for (Open<L, R> open : host) {
+    for (int i = 0; i < host.size(); i++) {
+      Open<L, R> open = host.get(i);
       if (open.first().treatment() == Treatment.AVERAGE) {
         long offset = 0; // other than 0 where several pairs are one run
-        for (TensorPair<L, R> pair : open.pairs) {
-          TensorSpec spec = pair.right().spec();
-          hash = 31 * hash + workers.kernel().fingerprint(open.right, offset, spec);
-          offset += spec.elements();
+        for (int j = 0; j < open.pairs.size(); j++) {
+          TensorPair<L, R> pair = open.pairs.get(j);
+          hash =
+              31 * hash
+                  + HostKernel.fingerprint(open.right, pair.rightType(), offset, pair.samples());
+          offset += pair.right().spec().elements();
         }
         any = true;
       }
     }
-    return any ? OptionalLong.of(hash) : OptionalLong.empty();
+    if (!any) {
+      return 0;
+    }
+    return hash == 0 ? 1 : hash;
   }
 
-  /** Averages right into the lefts, each with its decay; copies what is to be copied. */
-  void average(double[] decays, AveragingRule rule) {
-    run(
-        open -> open.nest,
-        (kernel, open, nest) -> {
-          TensorPair<L, R> first = open.first();
-          if (first.treatment() == Treatment.AVERAGE) {
-            kernel.average(
-                open.lefts, first.leftType(), open.right, first.rightType(), nest, decays, rule);
-          } else {
-            copy(kernel, open, nest);
-          }
-        });
-  }
+  /** Averages right into the lefts; copies what is to be copied. */
+  private final class Averaging extends Task {
+    private Blend blend = Blend.ofAverages(AveragingRule.LERP, 0);
 
-  /** Moves all of left towards right by a weight, by the formula of {@link AveragingRule#LERP}. */
-  void moveTowards(double weight) {
-    run(
-        open -> open.nest,
-        (kernel, open, nest) -> {
-          TensorPair<L, R> first = open.first();
-          for (HostMemory left : open.lefts) {
-            kernel.moveTowards(left, first.leftType(), open.right, first.rightType(), nest, weight);
-          }
-        });
-  }
-
-  /** Copies right over the lefts. */
-  void copy() {
-    run(open -> open.nest, this::copy);
-  }
-
-  /** Calls a function with the pairs that are to be averaged and copies the others. */
-  void apply(PairConsumer<L, R> function) {
-    for (Open<L, R> open : host) {
-      if (open.first().treatment() == Treatment.AVERAGE) {
-        open.pairs.forEach(pair -> pair.apply(function));
+    @Override
+    void run(HostKernel kernel, int index, Open<L, R> open, long begin, long end) {
+      TensorPair<L, R> first = open.first();
+      if (first.treatment() == Treatment.AVERAGE) {
+        kernel.average(
+            open.lefts,
+            first.leftType(),
+            open.right,
+            first.rightType(),
+            open.nest,
+            begin,
+            end,
+            blend);
       } else {
-        copy(workers.kernel(), open, open.nest);
+        copying.run(kernel, index, open, begin, end);
       }
     }
   }
 
-  private void copy(HostKernel kernel, Open<L, R> open, LoopNest nest) {
-    TensorPair<L, R> first = open.first();
-    for (HostMemory left : open.lefts) {
-      kernel.copy(left, first.leftType(), open.right, first.rightType(), nest);
+  /** Averages right into the lefts, each with its decay; copies what is to be copied. */
+  void average(Blend blend) {
+    averaging.blend = blend;
+    averaging.run();
+  }
+
+  /** Copies right over the lefts. */
+  private final class Copying extends Task {
+
+    @Override
+    void run(HostKernel kernel, int index, Open<L, R> open, long begin, long end) {
+      TensorPair<L, R> first = open.first();
+      for (HostMemory left : open.lefts) {
+        kernel.copy(left, first.leftType(), open.right, first.rightType(), open.nest, begin, end);
+      }
+    }
+  }
+
+  /** Copies right over the lefts. */
+  void copy() {
+    copying.run();
+  }
+
+  /** Calls a function with the pairs that are to be averaged and copies the others. */
+  void apply(PairConsumer<L, R> function) {
+    for (int i = 0; i < host.size(); i++) {
+      Open<L, R> open = host.get(i);
+      if (open.first().treatment() == Treatment.AVERAGE) {
+        open.pairs.forEach(pair -> pair.apply(function));
+      } else {
+        copying.run(workers.kernel(), i, open, 0, open.elements);
+      }
     }
   }
 }

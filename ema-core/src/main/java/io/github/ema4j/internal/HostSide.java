@@ -30,7 +30,7 @@ record HostSide<T>(Tensors<T> owner, Entry<T> entry, @Nullable T copy) {
   }
 
   HostMemory memory() {
-    return copy == null ? owner.memory(entry) : owner.backend().memory(copy);
+    return copy == null ? owner.memory(entry, null) : owner.backend().memory(copy);
   }
 
   void fetch() {

@@ -15,10 +15,8 @@ import java.util.stream.IntStream;
  * @param sizes the sizes of the loops, innermost last; at least one
  * @param left the strides of the left tensor
  * @param right the strides of the right tensor
- * @param start the offset, in both, at which the loops start
  */
-record LoopNest(
-    ImmutableLongArray sizes, ImmutableLongArray left, ImmutableLongArray right, long start) {
+record LoopNest(ImmutableLongArray sizes, ImmutableLongArray left, ImmutableLongArray right) {
 
   private static final int SHORT_RUN = 32;
 
@@ -72,8 +70,7 @@ record LoopNest(
     return new LoopNest(
         ImmutableLongArray.copyOf(loops.stream().mapToLong(Loop::size)),
         ImmutableLongArray.copyOf(loops.stream().mapToLong(Loop::left)),
-        ImmutableLongArray.copyOf(loops.stream().mapToLong(Loop::right)),
-        0);
+        ImmutableLongArray.copyOf(loops.stream().mapToLong(Loop::right)));
   }
 
   /** Tells whether the elements of a run are neighbours in both tensors. */
@@ -87,16 +84,26 @@ record LoopNest(
     return sizes.length() == 1 && sizes.get(0) > 0 && isOfNeighbours();
   }
 
-  /** Returns the part of a flat nest from one element to another. */
-  LoopNest part(long begin, long end) {
-    return begin == 0 && end == sizes.get(0)
-        ? this
-        : new LoopNest(ImmutableLongArray.of(end - begin), left, right, start + begin);
+  /** Returns the size of the innermost loop; of a flat nest, how many elements there are. */
+  long innermost() {
+    return sizes.get(sizes.length() - 1);
   }
 
   /** Calls {@code run} for each run of the innermost loop. */
   void forEachRun(Run run) {
-    forEachRun(run, 0, start, start);
+    forEachRun(run, 0, 0, 0);
+  }
+
+  /**
+   * Calls {@code run} for each run of the innermost loop; of a flat nest, for the elements from
+   * {@code begin} to {@code end} alone.
+   */
+  void forEachRun(long begin, long end, Run run) {
+    if (isFlat()) {
+      run.accept(begin, begin, end - begin, 1, 1);
+    } else {
+      forEachRun(run);
+    }
   }
 
   private void forEachRun(Run run, int depth, long leftOffset, long rightOffset) {

@@ -29,7 +29,7 @@ final class RunKernels {
 
   /** What the class path offers; looked up once, and each obstacle logged once. */
   private static final class Found {
-    private static final List<RunKernel> KERNELS = new ArrayList<>();
+    private static final List<RunKernel<?>> KERNELS = new ArrayList<>();
     private static final List<String> OBSTACLES = new ArrayList<>();
 
     static {
@@ -68,12 +68,12 @@ final class RunKernels {
    *
    * @throws IllegalStateException if the property asks for a kernel that cannot run here
    */
-  static Optional<RunKernel> configured() {
+  static Optional<RunKernel<?>> configured() {
     String wanted = System.getProperty(PROPERTY, AUTO);
     if (wanted.equals(PORTABLE)) {
       return Optional.empty();
     }
-    Optional<RunKernel> kernel =
+    Optional<RunKernel<?>> kernel =
         Found.KERNELS.stream()
             .filter(found -> wanted.equals(AUTO) || wanted.equals(found.name()))
             .findFirst();

@@ -20,8 +20,13 @@ final class Stretch<L, R> {
   private final List<Tensors<L>> lefts;
   private final Tensors<R> right;
   private final ImmutableList<TensorPair<L, R>> pairs;
-  private final LoopNest nest;
-  private final long elements;
+  private final ImmutableList<Open<L, R>> single;
+  private final @Nullable Open<L, R> together;
+
+  /** For each pair where the averages' tensors and then the model's were, and whether in a row. */
+  private ImmutableList<ImmutableList<Storage>> places = ImmutableList.of();
+
+  private boolean inRow;
 
   /** Pairs whose memory is open: one, or several that one nest of loops covers together. */
   static final class Open<L, R> {
@@ -30,35 +35,48 @@ final class Stretch<L, R> {
     /** Memory from the first pair's first element on, for each average. */
     final HostMemory[] lefts;
 
-    final HostMemory right;
     final LoopNest nest;
     final LoopNest rightNest;
+    final long elements;
+    HostMemory right = HostMemory.NONE;
+    private boolean opened;
 
-    Open(
-        ImmutableList<TensorPair<L, R>> pairs,
-        HostMemory[] lefts,
-        HostMemory right,
-        LoopNest nest,
-        LoopNest rightNest) {
+    Open(ImmutableList<TensorPair<L, R>> pairs, int averages, LoopNest nest, LoopNest rightNest) {
       this.pairs = pairs;
-      this.lefts = lefts;
-      this.right = right;
       this.nest = nest;
       this.rightNest = rightNest;
+      lefts = new HostMemory[averages];
+      elements = elements(pairs);
     }
 
     TensorPair<L, R> first() {
       return pairs.get(0);
     }
 
-    long elements() {
-      return pairs.size() == 1 ? first().right().spec().elements() : nest.sizes().get(0);
-    }
-
     /** Returns how many bytes an operation on all elements reads and writes. */
     long bytes() {
       int each = first().rightType().bytes() + 2 * lefts.length * first().leftType().bytes();
-      return elements() * each;
+      return elements * each;
+    }
+
+    /** Looks where the memory is now. */
+    void open(List<Tensors<L>> averages, Tensors<R> model) {
+      TensorPair<L, R> first = first();
+      for (int k = 0; k < lefts.length; k++) {
+        lefts[k] = averages.get(k).memory(first.lefts().get(k), opened ? lefts[k] : null);
+      }
+      right = model.memory(first.right(), opened ? right : null);
+      opened = true;
+    }
+
+    /** Tells whether the memory reaches to the last element. */
+    boolean reachesOver() {
+      for (HostMemory left : lefts) {
+        if (left.elements() < elements) {
+          return false;
+        }
+      }
+      return right.elements() >= elements;
     }
   }
 
@@ -66,13 +84,23 @@ final class Stretch<L, R> {
     this.lefts = lefts;
     this.right = right;
     this.pairs = pairs;
-    elements = pairs.stream().mapToLong(pair -> pair.right().spec().elements()).sum();
-    nest = pairs.size() == 1 ? pairs.get(0).nest() : flat(elements);
+    single =
+        pairs.stream()
+            .map(
+                pair ->
+                    new Open<>(ImmutableList.of(pair), lefts.size(), pair.nest(), pair.rightNest()))
+            .collect(ImmutableList.toImmutableList());
+    together = pairs.size() == 1 ? null : together(lefts.size(), pairs);
   }
 
-  private static LoopNest flat(long elements) {
+  private static <L, R> Open<L, R> together(int averages, ImmutableList<TensorPair<L, R>> pairs) {
     ImmutableLongArray one = ImmutableLongArray.of(1);
-    return LoopNest.over(ImmutableLongArray.of(elements), one, one);
+    LoopNest nest = LoopNest.over(ImmutableLongArray.of(elements(pairs)), one, one);
+    return new Open<>(pairs, averages, nest, nest);
+  }
+
+  private static long elements(List<? extends TensorPair<?, ?>> pairs) {
+    return pairs.stream().mapToLong(pair -> pair.right().spec().elements()).sum();
   }
 
   /** Splits pairs into as few stretches as their order allows. */
@@ -80,12 +108,16 @@ final class Stretch<L, R> {
       List<Tensors<L>> lefts, Tensors<R> right, List<TensorPair<L, R>> pairs) {
     ImmutableList.Builder<Stretch<L, R>> stretches = ImmutableList.builder();
     List<TensorPair<L, R>> current = new ArrayList<>();
+    ImmutableList<Storage> before = ImmutableList.of();
     for (TensorPair<L, R> pair : pairs) {
-      if (!current.isEmpty() && !continues(lefts, right, current.get(current.size() - 1), pair)) {
+      ImmutableList<Storage> place = place(lefts, right, pair);
+      if (!current.isEmpty()
+          && !(isLike(current.get(current.size() - 1), pair) && follows(before, place))) {
         stretches.add(new Stretch<>(lefts, right, ImmutableList.copyOf(current)));
         current.clear();
       }
       current.add(pair);
+      before = place;
     }
     if (!current.isEmpty()) {
       stretches.add(new Stretch<>(lefts, right, ImmutableList.copyOf(current)));
@@ -93,24 +125,27 @@ final class Stretch<L, R> {
     return stretches.build();
   }
 
-  private static <L, R> boolean continues(
-      List<Tensors<L>> lefts, Tensors<R> right, TensorPair<L, R> before, TensorPair<L, R> pair) {
+  private static <L, R> boolean isLike(TensorPair<L, R> before, TensorPair<L, R> pair) {
     return before.treatment() == pair.treatment()
         && before.leftType() == pair.leftType()
         && before.rightType() == pair.rightType()
         && before.nest().isFlat()
-        && pair.nest().isFlat()
-        && follow(lefts, right, before, pair);
+        && pair.nest().isFlat();
   }
 
-  private static <L, R> boolean follow(
-      List<Tensors<L>> lefts, Tensors<R> right, TensorPair<L, R> before, TensorPair<L, R> pair) {
-    if (!right.storage(before.right()).isFollowedBy(right.storage(pair.right()))) {
-      return false;
-    }
+  /** Returns where the averages' tensors of a pair are, and after them where the model's is. */
+  private static <L, R> ImmutableList<Storage> place(
+      List<Tensors<L>> lefts, Tensors<R> right, TensorPair<L, R> pair) {
+    ImmutableList.Builder<Storage> place = ImmutableList.builder();
     for (int k = 0; k < lefts.size(); k++) {
-      Storage storage = lefts.get(k).storage(before.lefts().get(k));
-      if (!storage.isFollowedBy(lefts.get(k).storage(pair.lefts().get(k)))) {
+      place.add(lefts.get(k).storage(pair.lefts().get(k)));
+    }
+    return place.add(right.storage(pair.right())).build();
+  }
+
+  private static boolean follows(ImmutableList<Storage> before, ImmutableList<Storage> place) {
+    for (int k = 0; k < place.size(); k++) {
+      if (!before.get(k).isFollowedBy(place.get(k))) {
         return false;
       }
     }
@@ -124,46 +159,50 @@ final class Stretch<L, R> {
    * @throws IllegalArgumentException if one has less memory than it had
    */
   void open(List<Open<L, R>> opened) {
-    Open<L, R> together = pairs.size() == 1 ? null : openTogether();
-    if (together != null) {
-      opened.add(together);
-      return;
+    if (together != null && areInRow()) {
+      together.open(lefts, right);
+      if (together.reachesOver()) {
+        opened.add(together);
+        return;
+      }
     }
-    for (TensorPair<L, R> pair : pairs) {
-      opened.add(
-          new Open<>(
-              pairs.size() == 1 ? pairs : ImmutableList.of(pair),
-              leftMemories(pair),
-              right.memory(pair.right()),
-              pair.nest(),
-              pair.rightNest()));
+    for (int i = 0; i < single.size(); i++) {
+      single.get(i).open(lefts, right);
+      opened.add(single.get(i));
     }
   }
 
-  private @Nullable Open<L, R> openTogether() {
-    for (int i = 1; i < pairs.size(); i++) {
-      if (!follow(lefts, right, pairs.get(i - 1), pairs.get(i))) {
-        return null;
+  /** Tells whether all pairs follow one another. Tensors that have not moved do so as before. */
+  private boolean areInRow() {
+    if (!areWhereTheyWere()) {
+      places =
+          pairs.stream()
+              .map(pair -> place(lefts, right, pair))
+              .collect(ImmutableList.toImmutableList());
+      inRow = true;
+      for (int i = 1; i < pairs.size(); i++) {
+        inRow &= follows(places.get(i - 1), places.get(i));
       }
     }
-    TensorPair<L, R> first = pairs.get(0);
-    HostMemory[] leftMemories = leftMemories(first);
-    HostMemory rightMemory = right.memory(first.right());
-    for (HostMemory memory : leftMemories) {
-      if (memory.elements() < elements) {
-        return null;
-      }
-    }
-    return rightMemory.elements() < elements
-        ? null
-        : new Open<>(pairs, leftMemories, rightMemory, nest, nest);
+    return inRow;
   }
 
-  private HostMemory[] leftMemories(TensorPair<L, R> pair) {
-    HostMemory[] memories = new HostMemory[lefts.size()];
-    for (int k = 0; k < memories.length; k++) {
-      memories[k] = lefts.get(k).memory(pair.lefts().get(k));
+  private boolean areWhereTheyWere() {
+    if (places.isEmpty()) {
+      return false;
     }
-    return memories;
+    for (int i = 0; i < pairs.size(); i++) {
+      TensorPair<L, R> pair = pairs.get(i);
+      ImmutableList<Storage> place = places.get(i);
+      for (int k = 0; k < lefts.size(); k++) {
+        if (!lefts.get(k).isAt(pair.lefts().get(k), place.get(k))) {
+          return false;
+        }
+      }
+      if (!right.isAt(pair.right(), place.get(lefts.size()))) {
+        return false;
+      }
+    }
+    return true;
   }
 }

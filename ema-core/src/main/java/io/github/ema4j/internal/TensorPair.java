@@ -18,9 +18,17 @@ import java.util.List;
  * @param treatment what an update does
  * @param nest the loops over left and right
  * @param rightNest the loops over right alone
+ * @param samples where the elements are that tell whether right has moved
  */
 record TensorPair<L, R>(
-    List<Entry<L>> lefts, Entry<R> right, Treatment treatment, LoopNest nest, LoopNest rightNest) {
+    List<Entry<L>> lefts,
+    Entry<R> right,
+    Treatment treatment,
+    LoopNest nest,
+    LoopNest rightNest,
+    ImmutableLongArray samples) {
+
+  private static final long SAMPLED_PARTS = 3;
 
   static <L, R> TensorPair<L, R> of(List<Entry<L>> lefts, Entry<R> right, Treatment treatment) {
     TensorSpec left = lefts.get(0).spec();
@@ -34,7 +42,23 @@ record TensorPair<L, R>(
         right,
         treatment,
         LoopNest.over(left.shape(), left.strides(), strides),
-        LoopNest.over(left.shape(), strides, strides));
+        LoopNest.over(left.shape(), strides, strides),
+        samples(right.spec()));
+  }
+
+  /** Returns the offsets of elements at both ends of a tensor's storage and between. */
+  private static ImmutableLongArray samples(TensorSpec spec) {
+    long extent = spec.extent();
+    if (extent == 0) {
+      return ImmutableLongArray.of();
+    }
+    long parts = spec.isDense() ? SAMPLED_PARTS : 0; // elsewhere there may be no element
+    ImmutableLongArray.Builder samples = ImmutableLongArray.builder();
+    for (long part = 0; part <= parts; part++) {
+      samples.add(
+          parts == 0 ? 0 : (extent - 1) / parts * part + (extent - 1) % parts * part / parts);
+    }
+    return samples.build();
   }
 
   ElementType leftType() {

@@ -7,21 +7,18 @@ import io.github.ema4j.AveragingRule;
 import io.github.ema4j.StateDict.Entry;
 import io.github.ema4j.TensorSpec;
 import io.github.ema4j.Treatment;
-import io.github.ema4j.internal.Stretch.Open;
 import io.github.ema4j.internal.TiedStorage.Region;
 import io.github.ema4j.spi.DeviceBackend;
 import io.github.ema4j.spi.HostMemory;
 import io.github.ema4j.spi.Storage;
 import io.github.ema4j.spi.TensorBackend;
-import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.OptionalLong;
-import java.util.function.Function;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The plan of an operation: pairs of tensors, the left of which is written from the right. Several
@@ -96,7 +93,20 @@ public final class TensorPairs<L, R> {
     }
 
     Storage storage(Entry<T> entry) {
-      return open(entry, backend::storage);
+      try {
+        return backend.storage(entry.tensor());
+      } catch (IllegalStateException e) {
+        throw named(entry, e);
+      }
+    }
+
+    /** Tells whether a tensor is where it was. */
+    boolean isAt(Entry<T> entry, Storage before) {
+      try {
+        return backend.isAt(entry.tensor(), before);
+      } catch (IllegalStateException e) {
+        throw named(entry, e);
+      }
     }
 
     private boolean haveSameBits(Entry<T> first, Entry<T> second) {
@@ -115,36 +125,47 @@ public final class TensorPairs<L, R> {
       }
     }
 
-    HostMemory memory(Entry<T> entry) {
-      HostMemory memory = open(entry, backend::memory);
-      checkArgument(
-          memory.elements() >= entry.spec().extent(),
-          "'%s' of the %s has room for %s elements where shape %s needs %s; was it resized?",
-          entry.name(),
-          owner,
-          memory.elements(),
-          entry.spec().shape(),
-          entry.spec().extent());
+    /**
+     * Opens a tensor.
+     *
+     * @param before its memory when it was opened last
+     */
+    HostMemory memory(Entry<T> entry, @Nullable HostMemory before) {
+      HostMemory memory;
+      try {
+        memory =
+            before == null
+                ? backend.memory(entry.tensor())
+                : backend.memory(entry.tensor(), before);
+      } catch (IllegalStateException e) {
+        throw named(entry, e);
+      }
+      if (memory != before) {
+        checkArgument(
+            memory.elements() >= entry.spec().extent(),
+            "'%s' of the %s has room for %s elements where shape %s needs %s; was it resized?",
+            entry.name(),
+            owner,
+            memory.elements(),
+            entry.spec().shape(),
+            entry.spec().extent());
+      }
       return memory;
     }
 
-    private <V> V open(Entry<T> entry, Function<T, V> opening) {
-      try {
-        return opening.apply(entry.tensor());
-      } catch (IllegalStateException e) {
-        throw new IllegalStateException(
-            "'" + entry.name() + "' of the " + owner + ": " + e.getMessage(), e);
-      }
+    private IllegalStateException named(Entry<T> entry, IllegalStateException e) {
+      return new IllegalStateException(
+          "'" + entry.name() + "' of the " + owner + ": " + e.getMessage(), e);
     }
   }
 
-  private final Tensors<R> right;
-  private final ImmutableList<Stretch<L, R>> stretches;
+  private final HostPairs<L, R> host;
   private final DevicePairs<L, R> elsewhere;
-  private final Workers workers = new Workers(Workers.configuredThreads(), new HostKernel());
+  private final int averages;
+  private final Opened opened;
 
   private TensorPairs(List<Tensors<L>> lefts, Tensors<R> right, List<TensorPair<L, R>> all) {
-    this.right = right;
+    Workers workers = new Workers(Workers.configuredThreads(), new HostKernel());
     Map<Boolean, List<TensorPair<L, R>>> byHost =
         all.stream()
             .collect(
@@ -152,9 +173,11 @@ public final class TensorPairs<L, R> {
                     pair ->
                         lefts.get(0).isInHostMemory(pair.lefts().get(0))
                             && right.isInHostMemory(pair.right())));
-    stretches = Stretch.of(lefts, right, byHost.getOrDefault(true, List.of()));
+    host = new HostPairs<>(lefts, right, byHost.getOrDefault(true, List.of()), workers);
     elsewhere =
         new DevicePairs<>(lefts, right, byHost.getOrDefault(false, List.of()), workers.kernel());
+    averages = lefts.size();
+    opened = new Opened();
   }
 
   /**
@@ -260,12 +283,9 @@ public final class TensorPairs<L, R> {
    * @throws IllegalArgumentException if one has less memory than it had
    */
   public Opened open() {
-    List<Open<L, R>> opened = new ArrayList<>(stretches.size());
-    for (Stretch<L, R> stretch : stretches) {
-      stretch.open(opened);
-    }
+    host.open();
     elsewhere.checkLive();
-    return new Opened(new HostPairs<>(opened, right, workers));
+    return opened;
   }
 
   /** Copies right over left. */
@@ -290,11 +310,7 @@ public final class TensorPairs<L, R> {
 
   /** Tensors that can be read and written now; used at once and not kept. */
   public final class Opened {
-    private final HostPairs<L, R> host;
-
-    private Opened(HostPairs<L, R> host) {
-      this.host = host;
-    }
+    private Opened() {}
 
     /**
      * Returns the name of an entry on the right that has NaN or infinity, if one has.
@@ -308,21 +324,17 @@ public final class TensorPairs<L, R> {
 
     /**
      * Returns a hash of a few elements of each averaged tensor on the right: where it stays the
-     * same, the tensors have hardly moved. There is none if none is in host memory.
+     * same, the tensors have hardly moved. It is 0 if none is in host memory.
      */
-    public OptionalLong fingerprint() {
+    public long fingerprint() {
       return host.fingerprint();
     }
 
-    /**
-     * Averages right into the lefts; copies the pairs that are to be copied.
-     *
-     * @param decays one for each of the lefts
-     */
-    public void average(double[] decays, AveragingRule rule) {
+    /** Averages right into the lefts; copies the pairs that are to be copied. */
+    public void average(Blend blend) {
       elsewhere.stage();
-      host.average(decays, rule);
-      elsewhere.average(decays, rule);
+      host.average(blend);
+      elsewhere.average(blend);
       elsewhere.copyOthers();
     }
 
@@ -330,9 +342,7 @@ public final class TensorPairs<L, R> {
      * Moves all of left towards right by a weight, by the formula of {@link AveragingRule#LERP}.
      */
     public void moveTowards(double weight) {
-      elsewhere.stage();
-      host.moveTowards(weight);
-      elsewhere.moveTowards(weight);
+      average(Blend.towards(weight, averages));
     }
 
     /** Copies right over the lefts. */

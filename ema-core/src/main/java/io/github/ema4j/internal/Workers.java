@@ -3,15 +3,18 @@ package io.github.ema4j.internal;
 import static com.google.common.base.Preconditions.checkArgument;
 
 import com.google.common.primitives.Ints;
-import java.util.concurrent.ForkJoinPool;
-import java.util.concurrent.RecursiveAction;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.concurrent.atomic.AtomicReference;
+import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Splits the work of one operation over threads, if it is large: the caller's thread does the first
- * part. How many there are at most is the system property {@code ema.threads}, the number of
- * processors by default but no more than {@value #MOST_BY_DEFAULT}. Each part has a kernel of its
- * own; nothing is allocated from the second operation on.
+ * Splits the work of one operation over threads, if it is large: the caller's thread and those that
+ * help it take chunks of it until there are none, so that one that was late or is slow keeps nobody
+ * waiting. How many threads there are at most is the system property {@code ema.threads}, the
+ * number of processors by default but no more than {@value #MOST_BY_DEFAULT}. Each has a kernel of
+ * its own; nothing is allocated from the second operation on. One operation at a time.
  */
 final class Workers {
   static final String PROPERTY = "ema.threads";
@@ -21,53 +24,37 @@ final class Workers {
 
   private static final int MOST = 256;
 
-  /** A part that takes less time than waking a thread is not worth one. */
+  /** What a thread does in less time than it takes to wake it is not worth one. */
   private static final long LEAST_BYTES = 4 << 20;
+
+  /** Of this size are chunks: small beside the whole, large beside what taking one costs. */
+  private static final long CHUNK_BYTES = 1 << 20;
 
   /** Threads that write to one cache line slow each other down: no type has smaller elements. */
   private static final int LINE = 64;
 
+  /** So often the end of the others' parts is looked for before the caller's thread sleeps. */
+  private static final int LOOKS = 2_000;
+
+  private static final Work NOTHING = (kernel, begin, end) -> {};
+
   private final int threads;
   private final HostKernel kernel;
-  private Part @Nullable [] parts;
+  private HostKernel[] kernels = {};
+  private Helper @Nullable [] helpers;
+
+  private Work work = NOTHING;
+  private long positions;
+  private long chunk;
+  private final AtomicLong next = new AtomicLong();
+  private final AtomicInteger ended = new AtomicInteger();
+  private final AtomicReference<@Nullable Throwable> failure = new AtomicReference<>();
+  private volatile @Nullable Thread waiting;
 
   /** What is split. */
   interface Work {
     /** Does the part from one position to another, of those that were said to exist. */
     void run(HostKernel kernel, long begin, long end);
-  }
-
-  private static final class Pool {
-    /** Its threads are daemons, and end when they had nothing to do for a minute. */
-    static final ForkJoinPool POOL = new ForkJoinPool(MOST);
-  }
-
-  @SuppressWarnings("serial") // never is
-  private static final class Part extends RecursiveAction {
-    private final HostKernel kernel;
-    private @Nullable Work work;
-    private long begin;
-    private long end;
-
-    Part(HostKernel kernel) {
-      this.kernel = kernel;
-    }
-
-    void start(Work newWork, long newBegin, long newEnd) {
-      reinitialize();
-      work = newWork;
-      begin = newBegin;
-      end = newEnd;
-      Pool.POOL.execute(this);
-    }
-
-    @Override
-    protected void compute() {
-      if (work != null) {
-        work.run(kernel, begin, end);
-        work = null;
-      }
-    }
   }
 
   Workers(int threads, HostKernel kernel) {
@@ -103,39 +90,94 @@ final class Workers {
   /**
    * Runs work on all positions, and returns when all of it is done.
    *
-   * @param positions how many there are
+   * @param allPositions how many there are
    * @param bytes how much memory the work reads and writes
    */
-  void run(long positions, long bytes, Work work) {
-    int count = (int) Math.min(Math.min(threads, bytes / LEAST_BYTES), positions);
+  void run(long allPositions, long bytes, Work newWork) {
+    int count = (int) Math.min(Math.min(threads, bytes / LEAST_BYTES), allPositions);
     if (count <= 1) {
-      work.run(kernel, 0, positions);
+      newWork.run(kernel, 0, allPositions);
       return;
     }
-    Part[] others = parts();
-    long each = positions / count / LINE * LINE;
-    for (int i = 1; i < count; i++) {
-      others[i - 1].start(work, i * each, i == count - 1 ? positions : (i + 1) * each);
-    }
-    try {
-      work.run(kernel, 0, each);
-    } finally {
-      for (int i = 1; i < count; i++) {
-        others[i - 1].quietlyJoin();
-      }
-    }
-    for (int i = 1; i < count; i++) {
-      others[i - 1].join(); // throws what went wrong there
+    work = newWork;
+    positions = allPositions;
+    chunk = Math.max(1, CHUNK_BYTES / Math.max(1, bytes / allPositions) / LINE) * LINE;
+    next.set(0);
+    ended.set(0);
+    failure.set(null);
+    Helper[] helpers = helpers();
+    int called = call(helpers, count - 1);
+    takePart(kernel);
+    awaitEndOf(helpers, called);
+    work = NOTHING;
+    Throwable failed = failure.get();
+    if (failed instanceof Error error) {
+      throw error;
+    } else if (failed instanceof RuntimeException exception) {
+      throw exception; // work throws nothing that is checked
     }
   }
 
-  private Part[] parts() {
-    if (parts == null) {
-      parts = new Part[threads - 1];
-      for (int i = 0; i < parts.length; i++) {
-        parts[i] = new Part(kernel.another());
+  private Helper[] helpers() {
+    if (helpers == null) {
+      helpers = new Helper[threads - 1];
+      kernels = new HostKernel[threads - 1];
+      for (int i = 0; i < kernels.length; i++) {
+        kernels[i] = kernel.another();
       }
     }
-    return parts;
+    return helpers;
+  }
+
+  /** Calls helpers, and returns how many there are: fewer where the system has no more threads. */
+  private int call(Helper[] called, int count) {
+    for (int i = 0; i < count; i++) {
+      try {
+        called[i] = Helper.call(this, kernels[i]);
+      } catch (OutOfMemoryError e) {
+        return i;
+      }
+    }
+    return count;
+  }
+
+  /** Takes chunks until there are none, or one has failed. */
+  void takePart(HostKernel own) {
+    try {
+      long begin = next.getAndAdd(chunk);
+      while (begin < positions) {
+        work.run(own, begin, Math.min(begin + chunk, positions));
+        begin = next.getAndAdd(chunk);
+      }
+    } catch (RuntimeException | Error e) {
+      failure.compareAndSet(null, e);
+      next.set(positions);
+    }
+  }
+
+  /** Tells that a helper has taken its last chunk. */
+  void partEnded() {
+    ended.incrementAndGet();
+    Thread caller = waiting;
+    if (caller != null) {
+      LockSupport.unpark(caller);
+    }
+  }
+
+  private void awaitEndOf(Helper[] called, int count) {
+    int begun = 0;
+    for (int i = 0; i < count; i++) {
+      if (!called[i].dismiss(this)) {
+        begun++;
+      }
+    }
+    for (int look = 0; look < LOOKS && ended.get() < begun; look++) {
+      Thread.onSpinWait();
+    }
+    waiting = Thread.currentThread();
+    while (ended.get() < begun) {
+      LockSupport.park(this);
+    }
+    waiting = null;
   }
 }

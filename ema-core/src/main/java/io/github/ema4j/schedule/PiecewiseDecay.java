@@ -1,8 +1,8 @@
 package io.github.ema4j.schedule;
 
 import static com.google.common.base.Preconditions.checkArgument;
-import static java.util.Objects.requireNonNull;
 
+import com.google.common.collect.ImmutableList;
 import com.google.common.collect.ImmutableSortedMap;
 import io.github.ema4j.internal.Checks;
 import java.util.Map;
@@ -36,6 +36,14 @@ public record PiecewiseDecay(NavigableMap<Long, Double> decayFromStep) implement
 
   @Override
   public double decayOfStep(long time) {
-    return requireNonNull(decayFromStep.floorEntry(time), "time must be at least 1").getValue();
+    checkArgument(time >= 1, "time must be at least 1, but was %s", time);
+    ImmutableSortedMap<Long, Double> table =
+        ImmutableSortedMap.copyOfSorted(decayFromStep); // itself
+    ImmutableList<Long> steps = table.keySet().asList();
+    int at = steps.size() - 1;
+    while (steps.get(at) > time) {
+      at--;
+    }
+    return table.values().asList().get(at);
   }
 }

@@ -2,13 +2,17 @@ package io.github.ema4j.spi;
 
 import static com.google.common.base.Preconditions.checkArgument;
 
+import com.google.common.collect.ImmutableList;
 import java.nio.Buffer;
+import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.DoubleBuffer;
 import java.nio.FloatBuffer;
 import java.nio.IntBuffer;
 import java.nio.LongBuffer;
 import java.nio.ShortBuffer;
+import java.util.Arrays;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A tensor's elements in host memory, for reading and writing in place.
@@ -25,17 +29,30 @@ import java.nio.ShortBuffer;
  * <p>Valid while the tensor lives and is not moved: core fetches it anew for each operation.
  */
 public final class HostMemory {
+  /** Memory without elements. */
+  public static final HostMemory NONE = of(ByteBuffer.allocate(0));
+
   private final Buffer[] segments;
   private final long segmentElements;
+  private final long address;
+  private volatile @Nullable Views views;
 
-  private HostMemory(Buffer[] segments, long segmentElements) {
+  /**
+   * What a kernel sees of each segment.
+   *
+   * @param seen in the order of the segments
+   */
+  private record Views(RunKernel<?> kernel, ImmutableList<?> seen) {}
+
+  private HostMemory(Buffer[] segments, long segmentElements, long address) {
     this.segments = segments;
     this.segmentElements = segmentElements;
+    this.address = address;
   }
 
   /** Returns memory in one buffer, from its position to its limit. */
   public static HostMemory of(Buffer buffer) {
-    return new HostMemory(new Buffer[] {buffer}, Long.MAX_VALUE);
+    return new HostMemory(new Buffer[] {buffer}, Long.MAX_VALUE, 0);
   }
 
   /**
@@ -45,6 +62,16 @@ public final class HostMemory {
    *     first, the last is longer, or there are several and the first is empty
    */
   public static HostMemory ofSegments(Buffer... segments) {
+    return at(0, segments);
+  }
+
+  /**
+   * Returns memory in consecutive buffers, as {@link #ofSegments}, that is known again by where it
+   * begins.
+   *
+   * @param address where the element with index 0 is, other than 0
+   */
+  public static HostMemory at(long address, Buffer... segments) {
     checkArgument(segments.length > 0, "memory needs at least one segment");
     int elements = segments[0].remaining();
     for (int i = 0; i < segments.length - 1; i++) {
@@ -62,7 +89,13 @@ public final class HostMemory {
         elements,
         last);
     checkArgument(segments.length == 1 || elements > 0, "only a single segment may be empty");
-    return new HostMemory(segments.clone(), segments.length == 1 ? Long.MAX_VALUE : elements);
+    return new HostMemory(
+        segments.clone(), segments.length == 1 ? Long.MAX_VALUE : elements, address);
+  }
+
+  /** Tells whether this memory was said to begin at an address and has room for elements. */
+  public boolean isAt(long begin, long elements) {
+    return begin != 0 && begin == address && elements <= elements();
   }
 
   /** Returns the buffer that holds the element at an offset from element 0. */
@@ -82,6 +115,23 @@ public final class HostMemory {
    */
   public long remainingAt(long offset) {
     return segments.length == 1 ? Long.MAX_VALUE : segmentElements - offset % segmentElements;
+  }
+
+  /**
+   * Returns what a kernel makes of the buffer that holds the element at an offset; made once, and
+   * kept as long as this memory is.
+   */
+  @SuppressWarnings("unchecked") // the kernel made it
+  public <V> V viewAt(long offset, RunKernel<V> kernel) {
+    Views made = views;
+    if (made == null || made.kernel != kernel) {
+      made =
+          new Views(
+              kernel,
+              Arrays.stream(segments).map(kernel::view).collect(ImmutableList.toImmutableList()));
+      views = made;
+    }
+    return (V) made.seen.get(segments.length == 1 ? 0 : (int) (offset / segmentElements));
   }
 
   /** Tells whether elements have the byte order of this machine. */

@@ -8,16 +8,22 @@ import java.nio.Buffer;
  * it can be done faster than core does it itself. It has no choice of results: every bit is what
  * {@link io.github.ema4j.AveragingRule} says, NaNs excepted.
  *
- * <p>Buffers are those of {@link HostMemory}, in native byte order; indices count from their
- * element 0. Thread-safe: several threads work on parts of a tensor.
+ * <p>A kernel works on its own views of buffers. Buffers are those of {@link HostMemory}, in native
+ * byte order; indices count from their element 0, wherever their position is. Thread-safe: several
+ * threads work on parts of a tensor.
+ *
+ * @param <V> what the kernel works on
  */
-public interface RunKernel {
+public interface RunKernel<V> {
 
   /** Returns a short name for the log, such as {@code simd}. */
   String name();
 
   /** Tells whether averages of one type from models of another are this kernel's business. */
   boolean takes(ElementType averageType, ElementType modelType);
+
+  /** Returns what the other methods work on; it is kept with the buffer and used many times. */
+  V view(Buffer buffer);
 
   /**
    * Averages by {@link io.github.ema4j.AveragingRule#LERP}.
@@ -27,10 +33,10 @@ public interface RunKernel {
    */
   void lerp(
       ElementType averageType,
-      Buffer averages,
+      V averages,
       int averageIndex,
       ElementType modelType,
-      Buffer models,
+      V models,
       int modelIndex,
       int elements,
       double weight);
@@ -44,15 +50,15 @@ public interface RunKernel {
    */
   void weightedSum(
       ElementType averageType,
-      Buffer averages,
+      V averages,
       int averageIndex,
       ElementType modelType,
-      Buffer models,
+      V models,
       int modelIndex,
       int elements,
       double decay,
       double weight);
 
   /** Tells whether elements, of a type that it takes as a model's, are neither NaN nor infinite. */
-  boolean isFinite(ElementType modelType, Buffer models, int modelIndex, int elements);
+  boolean isFinite(ElementType modelType, V models, int modelIndex, int elements);
 }

@@ -19,5 +19,5 @@ public interface RunKernelProvider {
    *
    * @throws IllegalStateException if there is an obstacle
    */
-  RunKernel create();
+  RunKernel<?> create();
 }

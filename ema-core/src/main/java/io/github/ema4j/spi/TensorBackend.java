@@ -43,6 +43,27 @@ public interface TensorBackend<T> {
   HostMemory memory(T tensor);
 
   /**
+   * Opens a live tensor's elements again. A backend that can tell cheaply that nothing has changed
+   * returns what it returned before, so that updates leave nothing to the garbage collector.
+   *
+   * @param before what was returned for this tensor when it was opened last
+   * @throws IllegalStateException if the tensor is closed or released
+   */
+  default HostMemory memory(T tensor, HostMemory before) {
+    return memory(tensor);
+  }
+
+  /**
+   * Tells whether a live tensor's elements are where they were: whether {@link #storage} would
+   * return what it returned before.
+   *
+   * @throws IllegalStateException if the tensor is closed or released
+   */
+  default boolean isAt(T tensor, Storage before) {
+    return storage(tensor).equals(before);
+  }
+
+  /**
    * Allocates tensors that need no gradient, of unspecified content, with the given types, shapes
    * and devices, and the given strides where the framework has strided tensors (row-major ones
    * otherwise). The caller owns them until {@link #release}.

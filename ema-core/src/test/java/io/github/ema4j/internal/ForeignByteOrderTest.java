@@ -50,8 +50,7 @@ class ForeignByteOrderTest {
         HostMemory.of(models),
         F32,
         KernelFixture.flat(2),
-        new double[] {0.5},
-        AveragingRule.LERP);
+        Blend.of(AveragingRule.LERP, 0.5));
   }
 
   private boolean isFinite(FloatBuffer models) {
@@ -65,7 +64,7 @@ class ForeignByteOrderTest {
   }
 
   /** Leaves a mark in place of an average, so that its work is told from core's. */
-  private static final class NativeOrderKernel implements RunKernel {
+  private static final class NativeOrderKernel implements RunKernel<Buffer> {
     @Override
     public String name() {
       return "native-order";
@@ -74,6 +73,11 @@ class ForeignByteOrderTest {
     @Override
     public boolean takes(ElementType averageType, ElementType modelType) {
       return true;
+    }
+
+    @Override
+    public Buffer view(Buffer buffer) {
+      return buffer;
     }
 
     @Override

@@ -47,7 +47,7 @@ class HostPairsTest {
       }
     }
 
-    pairs(threads).open().average(DECAYS, AveragingRule.LERP);
+    pairs(threads).open().average(Blend.of(AveragingRule.LERP, DECAYS));
     for (int i = 0; i < expected.length; i++) {
       assertThat(Arrays.equals(averages.get(i), expected[i])).as("average %s", i).isTrue();
     }

@@ -170,8 +170,7 @@ class KernelArithmeticTest {
           models,
           ElementType.F32,
           flat(constants.length),
-          new double[] {decay},
-          AveragingRule.WEIGHTED_SUM);
+          Blend.of(AveragingRule.WEIGHTED_SUM, decay));
     }
     double[] drifted = read(ElementType.F32, average);
     double least = 1;

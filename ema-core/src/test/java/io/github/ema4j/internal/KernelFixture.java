@@ -131,8 +131,7 @@ final class KernelFixture {
             HostMemory.of(buffer(modelType, models)),
             modelType,
             flat(averages.length),
-            new double[] {decay},
-            rule);
+            Blend.of(rule, decay));
     return read(averageType, average);
   }
 

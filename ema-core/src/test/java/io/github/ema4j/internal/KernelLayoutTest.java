@@ -106,8 +106,7 @@ class KernelLayoutTest {
             type,
             LoopNest.over(
                 ImmutableLongArray.of(n), ImmutableLongArray.of(2), ImmutableLongArray.of(3)),
-            new double[] {0},
-            AveragingRule.LERP);
+            Blend.of(AveragingRule.LERP, 0));
     for (int i = 0; i < n; i++) {
       assertThat(get(type, average, 2 * i)).isEqualTo(models[3 * i]);
       assertThat(get(type, average, 2 * i + 1)).isEqualTo(averages[2 * i + 1]);
@@ -152,8 +151,7 @@ class KernelLayoutTest {
             models.memory(),
             right.type(),
             LoopNest.over(left.shape(), left.strides(), right.strides()),
-            new double[] {0.75},
-            AveragingRule.LERP);
+            Blend.of(AveragingRule.LERP, 0.75));
     assertThat(averages.all()).as(context).isEqualTo(expected);
     assertThat(models.all()).as(context).isEqualTo(modelsBefore);
     assertThat(averages.rim()).as(context).isEqualTo(rim);

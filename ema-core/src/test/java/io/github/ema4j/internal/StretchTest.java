@@ -19,13 +19,12 @@ import java.nio.FloatBuffer;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
-import java.util.OptionalLong;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 
 /** Tensors that follow one another in memory: one run where both sides allow, and only there. */
 class StretchTest {
-  private static final double[] HALF = {0.5};
+  private static final Blend HALF = Blend.of(AveragingRule.LERP, 0.5);
 
   private final float[] averages = {0, 0, 0, 0, 0, 0, 0, 0, 0};
   private final float[] models = {2, 4, 6, 8, 10, 12, 14, 16, 18};
@@ -36,7 +35,7 @@ class StretchTest {
     Tensors<ArrayTensor> right = views(models, 0, 2, 3, 3);
 
     assertThat(runs(left, right)).containsExactly(3);
-    TensorPairs.of(left, right, averaging(3)).open().average(HALF, AveragingRule.LERP);
+    TensorPairs.of(left, right, averaging(3)).open().average(HALF);
     assertThat(averages).containsExactly(0, 1, 2, 3, 4, 5, 6, 7, 8);
   }
 
@@ -63,7 +62,7 @@ class StretchTest {
     Tensors<ArrayTensor> right = views(models, 0, 2, 2, 2);
     List<Treatment> treatments = List.of(Treatment.AVERAGE, Treatment.COPY, Treatment.AVERAGE);
 
-    TensorPairs.of(left, right, treatments).open().average(HALF, AveragingRule.LERP);
+    TensorPairs.of(left, right, treatments).open().average(HALF);
     assertThat(averages).startsWith(1, 2, 6, 8, 5, 6, 0);
   }
 
@@ -75,7 +74,7 @@ class StretchTest {
     Tensors<ArrayTensor> right = tensors(List.of(entry("a", columns)), views(models, 4, 2));
 
     assertThat(runs(left, right)).containsExactly(1, 1);
-    TensorPairs.of(left, right, averaging(2)).open().average(HALF, AveragingRule.LERP);
+    TensorPairs.of(left, right, averaging(2)).open().average(HALF);
     assertThat(averages).startsWith(1, 3, 2, 4, 5, 6, 0);
   }
 
@@ -87,7 +86,7 @@ class StretchTest {
 
     assertThat(runs(left, right)).containsExactly(1, 1);
     assertThat(runs(right, left)).containsExactly(1, 1);
-    TensorPairs.of(left, right, averaging(2)).open().average(HALF, AveragingRule.LERP);
+    TensorPairs.of(left, right, averaging(2)).open().average(HALF);
     assertThat(averages).startsWith(1, 2, 3, 4, 0);
   }
 
@@ -99,7 +98,7 @@ class StretchTest {
     TensorPairs<ArrayTensor, ArrayTensor> pairs = TensorPairs.of(left, right, averaging(2));
 
     moving.last = new float[] {20, 40};
-    pairs.open().average(HALF, AveragingRule.LERP);
+    pairs.open().average(HALF);
     assertThat(averages).startsWith(1, 2, 10, 20, 0);
   }
 
@@ -120,7 +119,7 @@ class StretchTest {
     Tensors<ArrayTensor> right = views(models, 0, 2, 4, 2);
     Tensors<ArrayTensor> apart = new Tensors<>("model", new NarrowBackend(), right.entries());
 
-    OptionalLong joined = TensorPairs.of(left, right, averaging(3)).open().fingerprint();
+    long joined = TensorPairs.of(left, right, averaging(3)).open().fingerprint();
     assertThat(TensorPairs.of(left, apart, averaging(3)).open().fingerprint()).isEqualTo(joined);
     models[5] += 1;
     assertThat(TensorPairs.of(left, right, averaging(3)).open().fingerprint()).isNotEqualTo(joined);

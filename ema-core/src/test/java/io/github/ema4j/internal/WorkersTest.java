@@ -2,13 +2,21 @@ package io.github.ema4j.internal;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
-import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
 
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CyclicBarrier;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicIntegerArray;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.Predicate;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -53,9 +61,10 @@ class WorkersTest {
         3000,
         LARGE,
         (kernel, begin, end) -> {
-          threads.add(Thread.currentThread());
           kernels.add(kernel);
-          await(all);
+          if (threads.add(Thread.currentThread())) {
+            await(all);
+          }
         });
 
     assertThat(threads).hasSize(3).contains(Thread.currentThread());
@@ -79,26 +88,69 @@ class WorkersTest {
   }
 
   @Test
-  void aFailureIsToldOnceAllPartsHaveEnded() {
+  void aFailureOfTheCallersThreadIsTold() {
+    Thread caller = Thread.currentThread();
+    assertFailureIsTold(thread -> thread == caller);
+  }
+
+  @Test
+  void aFailureOfAHelperIsTold() {
+    Thread caller = Thread.currentThread();
+    assertFailureIsTold(thread -> thread != caller);
+  }
+
+  private static void assertFailureIsTold(Predicate<Thread> failing) {
     Workers workers = new Workers(2, new HostKernel());
-    AtomicIntegerArray done = new AtomicIntegerArray(1);
-    for (long failing : new long[] {0, 1}) {
-      assertThatThrownBy(
-              () ->
-                  workers.run(
-                      2000,
-                      LARGE,
-                      (kernel, begin, end) -> {
-                        if (begin == 0 == (failing == 0)) {
-                          throw new IllegalStateException("part " + failing);
-                        }
-                        done.incrementAndGet(0);
-                      }))
-          .hasStackTraceContaining("part " + failing);
+    CyclicBarrier both = new CyclicBarrier(2);
+    AtomicInteger working = new AtomicInteger();
+    assertThatIllegalStateException()
+        .isThrownBy(
+            () ->
+                workers.run(
+                    128,
+                    LARGE,
+                    (kernel, begin, end) -> {
+                      working.incrementAndGet();
+                      await(both);
+                      if (failing.test(Thread.currentThread())) {
+                        working.decrementAndGet();
+                        throw new IllegalStateException("broken");
+                      }
+                      working.decrementAndGet();
+                    }))
+        .withMessage("broken");
+    assertThat(working).hasValue(0);
+    AtomicInteger done = new AtomicInteger();
+    workers.run(2000, LARGE, (kernel, begin, end) -> done.addAndGet((int) (end - begin)));
+    assertThat(done).hasValue(2000);
+  }
+
+  @Test
+  void operationsOfSeveralThreadsDoNotMix() throws Exception {
+    int operations = 200;
+    ExecutorService callers = Executors.newFixedThreadPool(4);
+    try {
+      List<Future<?>> all = new ArrayList<>();
+      for (int caller = 0; caller < 4; caller++) {
+        Workers workers = new Workers(3, new HostKernel());
+        all.add(
+            callers.submit(
+                () -> {
+                  for (int i = 0; i < operations; i++) {
+                    AtomicLong done = new AtomicLong();
+                    int positions = 1 + 97 * i;
+                    workers.run(
+                        positions, LARGE, (kernel, begin, end) -> done.addAndGet(end - begin));
+                    assertThat(done).hasValue(positions);
+                  }
+                }));
+      }
+      for (Future<?> each : all) {
+        each.get();
+      }
+    } finally {
+      callers.shutdownNow();
     }
-    assertThat(done.get(0)).isEqualTo(2);
-    workers.run(2000, LARGE, (kernel, begin, end) -> done.incrementAndGet(0));
-    assertThat(done.get(0)).isEqualTo(4);
   }
 
   @Test

@@ -152,8 +152,19 @@ public final class DjlBackend implements DeviceBackend<NDArray> {
   public HostMemory memory(NDArray array) {
     requireOpen(array);
     ElementType type = elementType(array.getDataType());
-    return HostMemory.ofSegments(
-        open(array).stream().map(bytes -> typed(bytes, type)).toArray(Buffer[]::new));
+    List<ByteBuffer> segments = open(array);
+    long address = array.size() == 0 ? 0 : address(segments.get(0));
+    return HostMemory.at(
+        address, segments.stream().map(bytes -> typed(bytes, type)).toArray(Buffer[]::new));
+  }
+
+  @Override
+  public HostMemory memory(NDArray array, HostMemory before) {
+    requireOpen(array);
+    boolean opensAtOnce = isKnownToBeContiguous(array) && bytes(array) <= segmentBytes;
+    return opensAtOnce && before.isAt(address(array.toByteBuffer(true)), array.size())
+        ? before
+        : memory(array);
   }
 
   /**

@@ -1,10 +1,10 @@
 package io.github.ema4j.dl4j;
 
 import io.github.ema4j.StateDict;
+import io.github.ema4j.dl4j.LiveStateDict.Sink;
 import io.github.ema4j.spi.ModelAdapter;
 import io.github.ema4j.spi.TensorBackend;
-import java.util.List;
-import java.util.function.Function;
+import java.util.function.BiConsumer;
 import java.util.function.UnaryOperator;
 import org.deeplearning4j.nn.api.Model;
 import org.deeplearning4j.nn.graph.ComputationGraph;
@@ -37,14 +37,14 @@ import org.nd4j.linalg.factory.Nd4j;
  */
 public final class Dl4jAdapter<M extends Model> implements ModelAdapter<M, INDArray> {
   private static final Dl4jAdapter<MultiLayerNetwork> MULTI_LAYER =
-      new Dl4jAdapter<>(Networks::arrays, MultiLayerNetwork::clone);
+      new Dl4jAdapter<>(Networks::list, MultiLayerNetwork::clone);
   private static final Dl4jAdapter<ComputationGraph> GRAPH =
-      new Dl4jAdapter<>(Networks::arrays, ComputationGraph::clone);
+      new Dl4jAdapter<>(Networks::list, ComputationGraph::clone);
 
-  private final Function<M, List<LiveStateDict.Source>> lister;
+  private final BiConsumer<M, Sink> lister;
   private final UnaryOperator<M> cloner;
 
-  private Dl4jAdapter(Function<M, List<LiveStateDict.Source>> lister, UnaryOperator<M> cloner) {
+  private Dl4jAdapter(BiConsumer<M, Sink> lister, UnaryOperator<M> cloner) {
     this.lister = lister;
     this.cloner = cloner;
   }
@@ -72,7 +72,7 @@ public final class Dl4jAdapter<M extends Model> implements ModelAdapter<M, INDAr
    */
   @Override
   public StateDict<INDArray> stateDict(M model) {
-    return new LiveStateDict(() -> lister.apply(model));
+    return new LiveStateDict(sink -> lister.accept(model, sink));
   }
 
   /** Clones a network by its own {@code clone()}, without the optimiser's state. */

@@ -156,7 +156,22 @@ public final class Dl4jBackend implements DeviceBackend<INDArray> {
       Stretch stretch = new Stretch(address + begin, Math.min(segment, bytes - begin));
       segments[i] = typed(stretch.asByteBuffer(), type);
     }
-    return HostMemory.ofSegments(segments);
+    return HostMemory.at(address, segments);
+  }
+
+  @Override
+  public HostMemory memory(INDArray array, HostMemory before) {
+    requireOpen(array);
+    return !array.isEmpty() && before.isAt(address(array), extent(array)) ? before : memory(array);
+  }
+
+  @Override
+  public boolean isAt(INDArray array, Storage before) {
+    requireOpen(array);
+    if (isOnCuda() || array.isEmpty()) {
+      return storage(array).equals(before);
+    }
+    return before.begin() == address(array) && before.bytes() == bytes(array);
   }
 
   @Override
@@ -298,8 +313,37 @@ public final class Dl4jBackend implements DeviceBackend<INDArray> {
   }
 
   /** Returns how many bytes lie between the first and the last element's end. */
-  private long bytes(INDArray array) {
-    return array.isEmpty() ? 0 : describe(array).extent() * array.data().getElementSize();
+  private static long bytes(INDArray array) {
+    return array.isEmpty() ? 0 : extent(array) * array.data().getElementSize();
+  }
+
+  /** Returns how many elements' room an array spans that is not empty. */
+  private static long extent(INDArray array) {
+    long[] shape = array.shape();
+    long[] strides = array.stride();
+    long extent = 1;
+    for (int i = 0; i < shape.length; i++) {
+      extent += (shape[i] - 1) * strides[i];
+    }
+    return extent;
+  }
+
+  /** Tells whether {@link #describe} would still say the same of a live array. */
+  static boolean looksLike(INDArray array, TensorSpec spec) {
+    return TYPES.get(array.dataType()) == spec.type()
+        && isEqual(array.shape(), spec.shape())
+        && (array.isEmpty() || isEqual(array.stride(), spec.strides()))
+        && device(array).equals(spec.device())
+        && !array.isAttached()
+        && !array.isCompressed();
+  }
+
+  private static boolean isEqual(long[] values, ImmutableLongArray others) {
+    boolean equal = values.length == others.length();
+    for (int i = 0; i < values.length && equal; i++) {
+      equal = values[i] == others.get(i);
+    }
+    return equal;
   }
 
   /** Returns where the first element is; of an array that is not empty. */

@@ -8,53 +8,34 @@ import io.github.ema4j.StateDict;
 import io.github.ema4j.TensorSpec;
 import io.github.ema4j.spi.TensorBackend;
 import java.util.List;
-import java.util.function.Supplier;
+import java.util.function.Consumer;
 import org.nd4j.linalg.api.ndarray.INDArray;
 
 /** A live view of what a model lists as its arrays. */
 final class LiveStateDict implements StateDict<INDArray> {
+  private final Consumer<Sink> lister;
+  private ImmutableList<Entry<INDArray>> entries;
 
-  /**
-   * An array as the model has it.
-   *
-   * @param role what it is to the model, if it is of floating-point numbers
-   */
-  record Source(String name, INDArray array, Role role) {
-
-    TensorSpec describe() {
-      checkState(
-          !array.wasClosed(), "'%s' is closed; keep the model open while it is averaged", name);
-      try {
-        return Dl4jBackend.instance().describe(array);
-      } catch (UnsupportedOperationException e) {
-        throw new UnsupportedOperationException("'" + name + "': " + e.getMessage(), e);
-      }
-    }
-
-    Entry<INDArray> entry() {
-      TensorSpec spec = describe();
-      return new Entry<>(name, array, spec, spec.type().isFloating() ? role : Role.COUNTER);
-    }
-
-    @SuppressWarnings("ReferenceEquality") // INDArrays are equal where their contents are
-    boolean isAt(Entry<INDArray> entry) {
-      return array == entry.tensor()
-          && name.equals(entry.name())
-          && describe().equals(entry.spec());
-    }
+  /** Takes a model's arrays as the model has them, one after another. */
+  interface Sink {
+    /**
+     * Takes one.
+     *
+     * @param prefix what its name begins with
+     * @param key the rest of its name
+     * @param role what it is to the model, if it is of floating-point numbers
+     */
+    void accept(String prefix, String key, INDArray array, Role role);
   }
-
-  private final Supplier<List<Source>> lister;
-  private List<Entry<INDArray>> entries;
 
   /**
    * Makes a view.
    *
    * @param lister lists the model's arrays as they are now, in its order
    */
-  LiveStateDict(Supplier<List<Source>> lister) {
+  LiveStateDict(Consumer<Sink> lister) {
     this.lister = lister;
-    entries = listed(lister.get());
+    entries = listed();
   }
 
   @Override
@@ -74,16 +55,82 @@ final class LiveStateDict implements StateDict<INDArray> {
    */
   @Override
   public boolean refresh() {
-    List<Source> now = lister.get();
-    boolean moved = now.size() != entries.size();
-    for (int i = 0; i < now.size() && !moved; i++) {
-      moved = !now.get(i).isAt(entries.get(i));
+    Comparison comparison = new Comparison(entries);
+    lister.accept(comparison);
+    boolean moved = comparison.hasMoved();
+    if (moved || comparison.hasOtherRoles) {
+      entries = listed();
     }
-    entries = listed(now);
     return moved;
   }
 
-  private static List<Entry<INDArray>> listed(List<Source> sources) {
-    return sources.stream().map(Source::entry).collect(ImmutableList.toImmutableList());
+  private ImmutableList<Entry<INDArray>> listed() {
+    ImmutableList.Builder<Entry<INDArray>> listed = ImmutableList.builder();
+    lister.accept(
+        (prefix, key, array, role) -> {
+          String name = prefix + key;
+          requireOpen(array, prefix, key);
+          TensorSpec spec = describe(name, array);
+          listed.add(new Entry<>(name, array, spec, roleOf(spec, role)));
+        });
+    return listed.build();
+  }
+
+  private static void requireOpen(INDArray array, String prefix, String key) {
+    checkState(
+        !array.wasClosed(),
+        "'%s%s' is closed; keep the model open while it is averaged",
+        prefix,
+        key);
+  }
+
+  private static TensorSpec describe(String name, INDArray array) {
+    try {
+      return Dl4jBackend.instance().describe(array);
+    } catch (UnsupportedOperationException e) {
+      throw new UnsupportedOperationException("'" + name + "': " + e.getMessage(), e);
+    }
+  }
+
+  private static Role roleOf(TensorSpec spec, Role role) {
+    return spec.type().isFloating() ? role : Role.COUNTER;
+  }
+
+  /** Compares what is listed with what was listed, without listing it. */
+  private static final class Comparison implements Sink {
+    private final ImmutableList<Entry<INDArray>> before;
+    private int seen;
+    private boolean differs;
+    private boolean hasOtherRoles;
+
+    Comparison(ImmutableList<Entry<INDArray>> before) {
+      this.before = before;
+    }
+
+    @Override
+    public void accept(String prefix, String key, INDArray array, Role role) {
+      requireOpen(array, prefix, key);
+      if (seen < before.size()) {
+        Entry<INDArray> entry = before.get(seen);
+        differs |= !isSame(entry, prefix, key, array);
+        hasOtherRoles |= entry.role() != roleOf(entry.spec(), role);
+      }
+      seen++;
+    }
+
+    @SuppressWarnings("ReferenceEquality") // INDArrays are equal where their contents are
+    private static boolean isSame(
+        Entry<INDArray> entry, String prefix, String key, INDArray array) {
+      String name = entry.name();
+      return array == entry.tensor()
+          && name.length() == prefix.length() + key.length()
+          && name.startsWith(prefix)
+          && name.endsWith(key)
+          && Dl4jBackend.looksLike(array, entry.spec());
+    }
+
+    boolean hasMoved() {
+      return differs || seen != before.size();
+    }
   }
 }

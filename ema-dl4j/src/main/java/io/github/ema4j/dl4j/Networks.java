@@ -2,10 +2,8 @@ package io.github.ema4j.dl4j;
 
 import static com.google.common.base.Preconditions.checkState;
 
-import com.google.common.collect.ImmutableList;
 import io.github.ema4j.Role;
-import io.github.ema4j.dl4j.LiveStateDict.Source;
-import java.util.List;
+import io.github.ema4j.dl4j.LiveStateDict.Sink;
 import java.util.Set;
 import org.deeplearning4j.nn.api.Layer;
 import org.deeplearning4j.nn.api.Model;
@@ -34,32 +32,28 @@ final class Networks {
 
   private Networks() {}
 
-  static List<Source> arrays(MultiLayerNetwork network) {
+  static void list(MultiLayerNetwork network, Sink sink) {
     Layer[] layers = network.getLayers();
     requireInitialized(layers);
-    ImmutableList.Builder<Source> arrays = ImmutableList.builder();
     for (int i = 0; i < layers.length; i++) {
       String prefix = i + "_";
       Layer layer = layers[i];
       layer
           .paramTable(false)
-          .forEach((key, array) -> arrays.add(new Source(prefix + key, array, role(layer, key))));
+          .forEach((key, array) -> sink.accept(prefix, key, array, role(layer, key)));
     }
-    return arrays.build();
   }
 
-  static List<Source> arrays(ComputationGraph graph) {
+  static void list(ComputationGraph graph, Sink sink) {
     GraphVertex[] vertices = graph.getVertices();
     requireInitialized(vertices);
-    ImmutableList.Builder<Source> arrays = ImmutableList.builder();
     for (GraphVertex vertex : vertices) {
       String prefix = vertex.getVertexName() + "_";
       @Nullable Layer layer = vertex.getLayer();
       vertex
           .paramTable(false)
-          .forEach((key, array) -> arrays.add(new Source(prefix + key, array, role(layer, key))));
+          .forEach((key, array) -> sink.accept(prefix, key, array, role(layer, key)));
     }
-    return arrays.build();
   }
 
   static Layer[] layers(Model network) {

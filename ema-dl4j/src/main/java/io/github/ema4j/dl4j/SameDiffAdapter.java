@@ -2,13 +2,11 @@ package io.github.ema4j.dl4j;
 
 import static com.google.common.base.Preconditions.checkState;
 
-import com.google.common.collect.ImmutableList;
 import io.github.ema4j.Role;
 import io.github.ema4j.StateDict;
-import io.github.ema4j.dl4j.LiveStateDict.Source;
+import io.github.ema4j.dl4j.LiveStateDict.Sink;
 import io.github.ema4j.spi.ModelAdapter;
 import io.github.ema4j.spi.TensorBackend;
-import java.util.List;
 import org.jspecify.annotations.Nullable;
 import org.nd4j.autodiff.samediff.SDVariable;
 import org.nd4j.autodiff.samediff.SameDiff;
@@ -51,19 +49,17 @@ public final class SameDiffAdapter implements ModelAdapter<SameDiff, INDArray> {
    */
   @Override
   public StateDict<INDArray> stateDict(SameDiff graph) {
-    return new LiveStateDict(() -> arrays(graph));
+    return new LiveStateDict(sink -> list(graph, sink));
   }
 
-  private static List<Source> arrays(SameDiff graph) {
-    ImmutableList.Builder<Source> arrays = ImmutableList.builder();
+  private static void list(SameDiff graph, Sink sink) {
     for (SDVariable variable : graph.variables()) {
       if (variable.getVariableType() == VariableType.VARIABLE) {
-        arrays.add(new Source(variable.name(), array(variable), Role.PARAMETER));
+        sink.accept("", variable.name(), array(variable), Role.PARAMETER);
       } else if (isWeightLike(variable)) {
-        arrays.add(new Source(variable.name(), array(variable), Role.FROZEN));
+        sink.accept("", variable.name(), array(variable), Role.FROZEN);
       }
     }
-    return arrays.build();
   }
 
   private static boolean isWeightLike(SDVariable variable) {
@@ -107,10 +103,12 @@ public final class SameDiffAdapter implements ModelAdapter<SameDiff, INDArray> {
   /** Frees the arrays of a copy's variables and constants. */
   @Override
   public void releaseCopy(SameDiff copy) {
-    for (Source source : arrays(copy)) {
-      if (source.array().closeable()) {
-        source.array().close();
-      }
-    }
+    list(
+        copy,
+        (prefix, name, array, role) -> {
+          if (array.closeable()) {
+            array.close();
+          }
+        });
   }
 }

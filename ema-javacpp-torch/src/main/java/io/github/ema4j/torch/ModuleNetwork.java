@@ -3,9 +3,11 @@ package io.github.ema4j.torch;
 import com.google.common.collect.MapMaker;
 import java.lang.reflect.InvocationTargetException;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.ConcurrentMap;
 import java.util.stream.Stream;
+import org.bytedeco.javacpp.LongPointer;
 import org.bytedeco.pytorch.DeviceOptional;
 import org.bytedeco.pytorch.Generator;
 import org.bytedeco.pytorch.Module;
@@ -72,6 +74,32 @@ final class ModuleNetwork<M extends Module> implements Network<M> {
       }
     }
     return tensors;
+  }
+
+  /**
+   * {@inheritDoc}
+   *
+   * <p>To LibTorch a tensor is a pointer to what all of its handles share, and a list of tensors an
+   * array of those. Mostly that array says it all; where it does not, the tensors are asked.
+   */
+  @Override
+  public boolean hasTensors(M model, long[] identities) {
+    TensorVector parameters = model.parameters();
+    TensorVector buffers = model.buffers();
+    return (parameters.size() + buffers.size() == identities.length
+            && areAt(parameters, identities, 0)
+            && areAt(buffers, identities, (int) parameters.size()))
+        || Network.super.hasTensors(model, identities);
+  }
+
+  private static boolean areAt(TensorVector vector, long[] identities, int begin) {
+    int size = (int) vector.size();
+    if (size == 0) {
+      return true;
+    }
+    long[] pointers = new long[size];
+    new LongPointer(vector.get(0)).get(pointers);
+    return Arrays.equals(pointers, 0, size, identities, begin, begin + size);
   }
 
   /**

@@ -38,6 +38,25 @@ interface Network<M extends Pointer> {
   List<Tensor> tensors(M model);
 
   /**
+   * Tells whether the tensors are the ones that they were.
+   *
+   * @param identities what {@link #identity} said of each, in the order of {@link #tensors}
+   */
+  default boolean hasTensors(M model, long[] identities) {
+    List<Tensor> now = tensors(model);
+    boolean same = now.size() == identities.length;
+    for (int i = 0; i < identities.length && same; i++) {
+      same = identity(now.get(i)) == identities[i];
+    }
+    return same;
+  }
+
+  /** Returns what a tensor is told from others by while one of its handles is open. */
+  static long identity(Tensor tensor) {
+    return tensor.unsafeGetTensorImpl().address();
+  }
+
+  /**
    * Returns a copy of a model.
    *
    * @throws UnsupportedOperationException if LibTorch cannot copy it

@@ -18,12 +18,14 @@ import java.util.List;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentMap;
 import org.bytedeco.javacpp.BytePointer;
+import org.bytedeco.javacpp.Pointer;
 import org.bytedeco.pytorch.DeviceOptional;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorOptions;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.Layout;
 import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The backend over LibTorch's strided tensors, in host memory and on other devices.
@@ -127,7 +129,49 @@ public final class TorchBackend implements DeviceBackend<Tensor> {
       segment.capacity(Math.min(segmentBytes, bytes - from));
       segments.add(typed(segment.asByteBuffer(), type));
     }
-    return HostMemory.ofSegments(segments.toArray(Buffer[]::new));
+    return HostMemory.at(begin.address(), segments.toArray(Buffer[]::new));
+  }
+
+  @Override
+  public HostMemory memory(Tensor tensor, HostMemory before) {
+    if (tensor.isNull()) {
+      return memory(tensor);
+    }
+    long elements = tensor.numel(); // 0 of an undefined tensor, which has no pointer to data
+    boolean unmoved = elements > 0 && before.isAt(addressOrNull(tensor), elements);
+    return unmoved ? before : memory(tensor);
+  }
+
+  /** Tells whether {@link #describe} would say the same of a tensor as it did. */
+  static boolean looksLike(Tensor tensor, TensorSpec spec) {
+    if (tensor.isNull() || !tensor.defined()) {
+      return false;
+    }
+    if (!spec.device().isCpu()) {
+      return INSTANCE.describe(tensor).equals(spec);
+    }
+    return tensor.is_cpu() && hasType(tensor, spec.type()) && hasLayout(tensor, spec);
+  }
+
+  /** Tells whether a tensor has a type, by what LibTorch tells fastest. */
+  private static boolean hasType(Tensor tensor, ElementType type) {
+    if (type == ElementType.F32 || type == ElementType.F64) {
+      return tensor.is_floating_point() && tensor.itemsize() == type.bytes();
+    }
+    return elementType(tensor.scalar_type().intern()) == type;
+  }
+
+  private static boolean hasLayout(Tensor tensor, TensorSpec spec) {
+    int dimensions = spec.shape().length();
+    if (tensor.dim() != dimensions) {
+      return false;
+    }
+    for (int i = 0; i < dimensions; i++) {
+      if (tensor.size(i) != spec.shape().get(i) || tensor.stride(i) != spec.strides().get(i)) {
+        return false;
+      }
+    }
+    return true;
   }
 
   @Override
@@ -228,12 +272,17 @@ public final class TorchBackend implements DeviceBackend<Tensor> {
    * @throws UnsupportedOperationException if a tensor that is not empty has no memory
    */
   static long address(Tensor tensor) {
-    BytePointer pointer = new BytePointer(tensor.data_ptr());
-    if (pointer.isNull() && tensor.numel() > 0) {
+    long address = addressOrNull(tensor);
+    if (address == 0 && tensor.numel() > 0) {
       throw new UnsupportedOperationException(
           "the Tensor has elements but no memory, so it cannot be averaged; clone it");
     }
-    return pointer.address();
+    return address;
+  }
+
+  private static long addressOrNull(Tensor tensor) {
+    @Nullable Pointer pointer = tensor.data_ptr();
+    return pointer == null ? 0 : pointer.address();
   }
 
   private static void requireOpen(Tensor tensor) {

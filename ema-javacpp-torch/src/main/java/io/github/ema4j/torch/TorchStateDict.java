@@ -14,7 +14,9 @@ import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
+import java.util.stream.Stream;
 import org.bytedeco.javacpp.Pointer;
+import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Tensor;
 
 /**
@@ -25,13 +27,17 @@ final class TorchStateDict<M extends Pointer> implements StateDict<Tensor> {
   private final TorchBackend backend;
   private final Network<M> network;
   private final M model;
-  private List<Handle> handles;
+  private ImmutableList<Handle> handles = ImmutableList.of();
+  private ImmutableList<Entry<Tensor>> entries = ImmutableList.of();
+
+  /** What the model's own lists, its parameters and after them its buffers, are told by. */
+  private long[] identities = {};
 
   /**
    * A tensor of the model.
    *
    * @param entry what is shown of it; its tensor is the handle
-   * @param identity the address of what the handle refers to, one for each tensor
+   * @param identity what the tensor is told from others by
    * @param address where the elements were
    */
   private record Handle(Entry<Tensor> entry, boolean buffer, long identity, long address) {
@@ -40,7 +46,7 @@ final class TorchStateDict<M extends Pointer> implements StateDict<Tensor> {
       return new Handle(
           new Entry<>(name, tensor, spec, role(name, tensor, buffer, spec)),
           buffer,
-          identity(tensor),
+          Network.identity(tensor),
           TorchBackend.address(tensor));
     }
 
@@ -53,17 +59,13 @@ final class TorchStateDict<M extends Pointer> implements StateDict<Tensor> {
       return tensor.requires_grad() ? Role.PARAMETER : Role.FROZEN;
     }
 
-    boolean isCurrent(TensorBackend<Tensor> backend) {
+    boolean isCurrent() {
       try {
         return address == TorchBackend.address(entry.tensor())
-            && entry.spec().equals(backend.describe(entry.tensor()));
+            && TorchBackend.looksLike(entry.tensor(), entry.spec());
       } catch (UnsupportedOperationException e) {
         return false; // listing it says why, with its name
       }
-    }
-
-    static long identity(Tensor tensor) {
-      return tensor.unsafeGetTensorImpl().address();
     }
   }
 
@@ -71,7 +73,7 @@ final class TorchStateDict<M extends Pointer> implements StateDict<Tensor> {
     this.backend = backend;
     this.network = network;
     this.model = model;
-    handles = listed();
+    take(listed());
   }
 
   @Override
@@ -81,7 +83,7 @@ final class TorchStateDict<M extends Pointer> implements StateDict<Tensor> {
 
   @Override
   public List<Entry<Tensor>> entries() {
-    return handles.stream().map(Handle::entry).toList();
+    return entries;
   }
 
   /**
@@ -93,36 +95,45 @@ final class TorchStateDict<M extends Pointer> implements StateDict<Tensor> {
   @Override
   public boolean refresh() {
     requireOpen();
-    boolean[] changed = new boolean[1];
-    Guards.freeingTemporaries(() -> changed[0] = !isCurrent());
-    if (changed[0]) {
-      List<Handle> before = handles;
-      handles = listed();
-      release(before);
-    }
-    return changed[0];
-  }
-
-  private boolean isCurrent() {
-    List<Tensor> now = network.tensors(model);
-    List<Handle> then = new ArrayList<>();
-    handles.stream().filter(handle -> !handle.buffer).forEach(then::add);
-    handles.stream().filter(handle -> handle.buffer).forEach(then::add);
-    if (now.size() != then.size()) {
+    if (isCurrent()) {
       return false;
     }
-    for (int i = 0; i < now.size(); i++) {
-      if (Handle.identity(now.get(i)) != then.get(i).identity || !then.get(i).isCurrent(backend)) {
+    List<Handle> before = handles;
+    take(listed());
+    release(before);
+    return true;
+  }
+
+  @SuppressWarnings("try") // the scope is there to be closed
+  private boolean isCurrent() {
+    try (PointerScope temporaries = new PointerScope()) {
+      if (!network.hasTensors(model, identities)) {
+        return false;
+      }
+    }
+    for (int i = 0; i < handles.size(); i++) {
+      if (!handles.get(i).isCurrent()) {
         return false;
       }
     }
     return true;
   }
 
+  private void take(ImmutableList<Handle> listed) {
+    handles = listed;
+    entries = listed.stream().map(Handle::entry).collect(ImmutableList.toImmutableList());
+    identities =
+        Stream.concat(
+                listed.stream().filter(handle -> !handle.buffer),
+                listed.stream().filter(handle -> handle.buffer))
+            .mapToLong(Handle::identity)
+            .toArray();
+  }
+
   @Override
   public void close() {
     release(handles);
-    handles = List.of();
+    take(ImmutableList.of());
   }
 
   private static void release(List<Handle> handles) {
@@ -137,7 +148,7 @@ final class TorchStateDict<M extends Pointer> implements StateDict<Tensor> {
   }
 
   /** Lists the model: module by module, of each the parameters and then the buffers. */
-  private List<Handle> listed() {
+  private ImmutableList<Handle> listed() {
     requireOpen();
     List<Handle> listed = new ArrayList<>();
     try {

@@ -14,71 +14,71 @@ final class DoubleVectors {
 
   private DoubleVectors() {}
 
-  static void lerp(MemorySegment average, MemorySegment model, int n, double weight) {
+  static void lerp(MemorySegment average, long averageAt, MemorySegment model, long modelAt, int n, double weight) {
     if (weight < 0.5) {
-      lerpFromAverage(average, model, n, weight);
+      lerpFromAverage(average, averageAt, model, modelAt, n, weight);
     } else {
-      lerpFromModel(average, model, n, 1 - weight);
+      lerpFromModel(average, averageAt, model, modelAt, n, 1 - weight);
     }
   }
 
   private static void lerpFromAverage(
-      MemorySegment average, MemorySegment model, int n, double weight) {
+      MemorySegment average, long averageAt, MemorySegment model, long modelAt, int n, double weight) {
     DoubleVector weights = DoubleVector.broadcast(SPECIES, weight);
     int bound = SPECIES.loopBound(n);
     for (int i = 0; i < bound; i += LANES) {
-      DoubleVector e = load(average, i);
-      load(model, i).sub(e).fma(weights, e).intoMemorySegment(average, bytes(i), LITTLE_ENDIAN);
+      DoubleVector e = load(average, averageAt, i);
+      load(model, modelAt, i).sub(e).fma(weights, e).intoMemorySegment(average, averageAt + bytes(i), LITTLE_ENDIAN);
     }
     for (int i = bound; i < n; i++) {
-      double e = get(average, i);
-      set(average, i, Math.fma(weight, get(model, i) - e, e));
+      double e = get(average, averageAt, i);
+      set(average, averageAt, i, Math.fma(weight, get(model, modelAt, i) - e, e));
     }
   }
 
   private static void lerpFromModel(
-      MemorySegment average, MemorySegment model, int n, double rest) {
+      MemorySegment average, long averageAt, MemorySegment model, long modelAt, int n, double rest) {
     DoubleVector rests = DoubleVector.broadcast(SPECIES, rest);
     int bound = SPECIES.loopBound(n);
     for (int i = 0; i < bound; i += LANES) {
-      DoubleVector m = load(model, i);
-      m.sub(load(average, i))
+      DoubleVector m = load(model, modelAt, i);
+      m.sub(load(average, averageAt, i))
           .neg()
           .fma(rests, m)
-          .intoMemorySegment(average, bytes(i), LITTLE_ENDIAN);
+          .intoMemorySegment(average, averageAt + bytes(i), LITTLE_ENDIAN);
     }
     for (int i = bound; i < n; i++) {
-      double m = get(model, i);
-      set(average, i, Math.fma(-(m - get(average, i)), rest, m));
+      double m = get(model, modelAt, i);
+      set(average, averageAt, i, Math.fma(-(m - get(average, averageAt, i)), rest, m));
     }
   }
 
   static void weightedSum(
-      MemorySegment average, MemorySegment model, int n, double decay, double weight) {
+      MemorySegment average, long averageAt, MemorySegment model, long modelAt, int n, double decay, double weight) {
     DoubleVector decays = DoubleVector.broadcast(SPECIES, decay);
     DoubleVector weights = DoubleVector.broadcast(SPECIES, weight);
     int bound = SPECIES.loopBound(n);
     for (int i = 0; i < bound; i += LANES) {
-      load(average, i)
+      load(average, averageAt, i)
           .mul(decays)
-          .add(load(model, i).mul(weights))
-          .intoMemorySegment(average, bytes(i), LITTLE_ENDIAN);
+          .add(load(model, modelAt, i).mul(weights))
+          .intoMemorySegment(average, averageAt + bytes(i), LITTLE_ENDIAN);
     }
     for (int i = bound; i < n; i++) {
-      set(average, i, get(average, i) * decay + get(model, i) * weight);
+      set(average, averageAt, i, get(average, averageAt, i) * decay + get(model, modelAt, i) * weight);
     }
   }
 
-  private static DoubleVector load(MemorySegment segment, int index) {
-    return DoubleVector.fromMemorySegment(SPECIES, segment, bytes(index), LITTLE_ENDIAN);
+  private static DoubleVector load(MemorySegment segment, long begin, int index) {
+    return DoubleVector.fromMemorySegment(SPECIES, segment, begin + bytes(index), LITTLE_ENDIAN);
   }
 
-  private static double get(MemorySegment segment, int index) {
-    return segment.get(JAVA_DOUBLE_UNALIGNED, bytes(index));
+  private static double get(MemorySegment segment, long begin, int index) {
+    return segment.get(JAVA_DOUBLE_UNALIGNED, begin + bytes(index));
   }
 
-  private static void set(MemorySegment segment, int index, double value) {
-    segment.set(JAVA_DOUBLE_UNALIGNED, bytes(index), value);
+  private static void set(MemorySegment segment, long begin, int index, double value) {
+    segment.set(JAVA_DOUBLE_UNALIGNED, begin + bytes(index), value);
   }
 
   private static long bytes(int index) {

@@ -23,47 +23,47 @@ final class Exponents {
 
   private Exponents() {}
 
-  static boolean areFinite(MemorySegment segment, int n, short exponent) {
+  static boolean areFinite(MemorySegment segment, long begin, int n, short exponent) {
     ShortVector greatest = ShortVector.zero(SHORTS);
     int bound = SHORTS.loopBound(n);
     for (int i = 0; i < bound; i += SHORTS.length()) {
       ShortVector bits =
-          ShortVector.fromMemorySegment(SHORTS, segment, (long) i * Short.BYTES, LITTLE_ENDIAN);
+          ShortVector.fromMemorySegment(SHORTS, segment, begin + (long) i * Short.BYTES, LITTLE_ENDIAN);
       greatest = greatest.max(bits.and(exponent));
     }
     int last = greatest.reduceLanes(VectorOperators.MAX);
     for (int i = bound; i < n; i++) {
-      last = Math.max(last, segment.get(JAVA_SHORT_UNALIGNED, (long) i * Short.BYTES) & exponent);
+      last = Math.max(last, segment.get(JAVA_SHORT_UNALIGNED, begin + (long) i * Short.BYTES) & exponent);
     }
     return last < exponent;
   }
 
-  static boolean areFinite(MemorySegment segment, int n, int exponent) {
+  static boolean areFinite(MemorySegment segment, long begin, int n, int exponent) {
     IntVector greatest = IntVector.zero(INTS);
     int bound = INTS.loopBound(n);
     for (int i = 0; i < bound; i += INTS.length()) {
       IntVector bits =
-          IntVector.fromMemorySegment(INTS, segment, (long) i * Integer.BYTES, LITTLE_ENDIAN);
+          IntVector.fromMemorySegment(INTS, segment, begin + (long) i * Integer.BYTES, LITTLE_ENDIAN);
       greatest = greatest.max(bits.and(exponent));
     }
     int last = greatest.reduceLanes(VectorOperators.MAX);
     for (int i = bound; i < n; i++) {
-      last = Math.max(last, segment.get(JAVA_INT_UNALIGNED, (long) i * Integer.BYTES) & exponent);
+      last = Math.max(last, segment.get(JAVA_INT_UNALIGNED, begin + (long) i * Integer.BYTES) & exponent);
     }
     return last < exponent;
   }
 
-  static boolean areFinite(MemorySegment segment, int n, long exponent) {
+  static boolean areFinite(MemorySegment segment, long begin, int n, long exponent) {
     LongVector greatest = LongVector.zero(LONGS);
     int bound = LONGS.loopBound(n);
     for (int i = 0; i < bound; i += LONGS.length()) {
       LongVector bits =
-          LongVector.fromMemorySegment(LONGS, segment, (long) i * Long.BYTES, LITTLE_ENDIAN);
+          LongVector.fromMemorySegment(LONGS, segment, begin + (long) i * Long.BYTES, LITTLE_ENDIAN);
       greatest = greatest.max(bits.and(exponent));
     }
     long last = greatest.reduceLanes(VectorOperators.MAX);
     for (int i = bound; i < n; i++) {
-      last = Math.max(last, segment.get(JAVA_LONG_UNALIGNED, (long) i * Long.BYTES) & exponent);
+      last = Math.max(last, segment.get(JAVA_LONG_UNALIGNED, begin + (long) i * Long.BYTES) & exponent);
     }
     return last < exponent;
   }

@@ -14,70 +14,70 @@ final class FloatVectors {
 
   private FloatVectors() {}
 
-  static void lerp(MemorySegment average, MemorySegment model, int n, float weight) {
+  static void lerp(MemorySegment average, long averageAt, MemorySegment model, long modelAt, int n, float weight) {
     if (weight < 0.5f) {
-      lerpFromAverage(average, model, n, weight);
+      lerpFromAverage(average, averageAt, model, modelAt, n, weight);
     } else {
-      lerpFromModel(average, model, n, 1 - weight);
+      lerpFromModel(average, averageAt, model, modelAt, n, 1 - weight);
     }
   }
 
   private static void lerpFromAverage(
-      MemorySegment average, MemorySegment model, int n, float weight) {
+      MemorySegment average, long averageAt, MemorySegment model, long modelAt, int n, float weight) {
     FloatVector weights = FloatVector.broadcast(SPECIES, weight);
     int bound = SPECIES.loopBound(n);
     for (int i = 0; i < bound; i += LANES) {
-      FloatVector e = load(average, i);
-      load(model, i).sub(e).fma(weights, e).intoMemorySegment(average, bytes(i), LITTLE_ENDIAN);
+      FloatVector e = load(average, averageAt, i);
+      load(model, modelAt, i).sub(e).fma(weights, e).intoMemorySegment(average, averageAt + bytes(i), LITTLE_ENDIAN);
     }
     for (int i = bound; i < n; i++) {
-      float e = get(average, i);
-      set(average, i, Math.fma(weight, get(model, i) - e, e));
+      float e = get(average, averageAt, i);
+      set(average, averageAt, i, Math.fma(weight, get(model, modelAt, i) - e, e));
     }
   }
 
-  private static void lerpFromModel(MemorySegment average, MemorySegment model, int n, float rest) {
+  private static void lerpFromModel(MemorySegment average, long averageAt, MemorySegment model, long modelAt, int n, float rest) {
     FloatVector rests = FloatVector.broadcast(SPECIES, rest);
     int bound = SPECIES.loopBound(n);
     for (int i = 0; i < bound; i += LANES) {
-      FloatVector m = load(model, i);
-      m.sub(load(average, i))
+      FloatVector m = load(model, modelAt, i);
+      m.sub(load(average, averageAt, i))
           .neg()
           .fma(rests, m)
-          .intoMemorySegment(average, bytes(i), LITTLE_ENDIAN);
+          .intoMemorySegment(average, averageAt + bytes(i), LITTLE_ENDIAN);
     }
     for (int i = bound; i < n; i++) {
-      float m = get(model, i);
-      set(average, i, Math.fma(-(m - get(average, i)), rest, m));
+      float m = get(model, modelAt, i);
+      set(average, averageAt, i, Math.fma(-(m - get(average, averageAt, i)), rest, m));
     }
   }
 
   static void weightedSum(
-      MemorySegment average, MemorySegment model, int n, float decay, float weight) {
+      MemorySegment average, long averageAt, MemorySegment model, long modelAt, int n, float decay, float weight) {
     FloatVector decays = FloatVector.broadcast(SPECIES, decay);
     FloatVector weights = FloatVector.broadcast(SPECIES, weight);
     int bound = SPECIES.loopBound(n);
     for (int i = 0; i < bound; i += LANES) {
-      load(average, i)
+      load(average, averageAt, i)
           .mul(decays)
-          .add(load(model, i).mul(weights))
-          .intoMemorySegment(average, bytes(i), LITTLE_ENDIAN);
+          .add(load(model, modelAt, i).mul(weights))
+          .intoMemorySegment(average, averageAt + bytes(i), LITTLE_ENDIAN);
     }
     for (int i = bound; i < n; i++) {
-      set(average, i, get(average, i) * decay + get(model, i) * weight);
+      set(average, averageAt, i, get(average, averageAt, i) * decay + get(model, modelAt, i) * weight);
     }
   }
 
-  private static FloatVector load(MemorySegment segment, int index) {
-    return FloatVector.fromMemorySegment(SPECIES, segment, bytes(index), LITTLE_ENDIAN);
+  private static FloatVector load(MemorySegment segment, long begin, int index) {
+    return FloatVector.fromMemorySegment(SPECIES, segment, begin + bytes(index), LITTLE_ENDIAN);
   }
 
-  private static float get(MemorySegment segment, int index) {
-    return segment.get(JAVA_FLOAT_UNALIGNED, bytes(index));
+  private static float get(MemorySegment segment, long begin, int index) {
+    return segment.get(JAVA_FLOAT_UNALIGNED, begin + bytes(index));
   }
 
-  private static void set(MemorySegment segment, int index, float value) {
-    segment.set(JAVA_FLOAT_UNALIGNED, bytes(index), value);
+  private static void set(MemorySegment segment, long begin, int index, float value) {
+    segment.set(JAVA_FLOAT_UNALIGNED, begin + bytes(index), value);
   }
 
   private static long bytes(int index) {

@@ -24,51 +24,53 @@ final class HalfVectors {
   private HalfVectors() {}
 
   static void lerp(
-      MemorySegment average, MemorySegment model, int n, boolean bfloat, float weight) {
+      MemorySegment average, long averageAt, MemorySegment model, long modelAt, int n, boolean bfloat, float weight) {
     if (weight < 0.5f) {
-      lerpFromAverage(average, model, n, bfloat, weight);
+      lerpFromAverage(average, averageAt, model, modelAt, n, bfloat, weight);
     } else {
-      lerpFromModel(average, model, n, bfloat, 1 - weight);
+      lerpFromModel(average, averageAt, model, modelAt, n, bfloat, 1 - weight);
     }
   }
 
   private static void lerpFromAverage(
-      MemorySegment average, MemorySegment model, int n, boolean bfloat, float weight) {
+      MemorySegment average, long averageAt, MemorySegment model, long modelAt, int n, boolean bfloat, float weight) {
     FloatVector weights = FloatVector.broadcast(FLOATS, weight);
     int bound = FLOATS.loopBound(n);
     for (int i = 0; i < bound; i += LANES) {
-      FloatVector e = averages(average, i);
-      FloatVector m = bfloat ? bfloats(model, i) : halves(model, i);
-      m.sub(e).fma(weights, e).intoMemorySegment(average, at(i), LITTLE_ENDIAN);
+      FloatVector e = averages(average, averageAt, i);
+      FloatVector m = bfloat ? bfloats(model, modelAt, i) : halves(model, modelAt, i);
+      m.sub(e).fma(weights, e).intoMemorySegment(average, averageAt + at(i), LITTLE_ENDIAN);
     }
     for (int i = bound; i < n; i++) {
-      float e = average.get(JAVA_FLOAT_UNALIGNED, at(i));
-      float m = get(model, i, bfloat);
-      average.set(JAVA_FLOAT_UNALIGNED, at(i), Math.fma(weight, m - e, e));
+      float e = average.get(JAVA_FLOAT_UNALIGNED, averageAt + at(i));
+      float m = get(model, modelAt, i, bfloat);
+      average.set(JAVA_FLOAT_UNALIGNED, averageAt + at(i), Math.fma(weight, m - e, e));
     }
   }
 
   private static void lerpFromModel(
-      MemorySegment average, MemorySegment model, int n, boolean bfloat, float rest) {
+      MemorySegment average, long averageAt, MemorySegment model, long modelAt, int n, boolean bfloat, float rest) {
     FloatVector rests = FloatVector.broadcast(FLOATS, rest);
     int bound = FLOATS.loopBound(n);
     for (int i = 0; i < bound; i += LANES) {
-      FloatVector m = bfloat ? bfloats(model, i) : halves(model, i);
-      m.sub(averages(average, i))
+      FloatVector m = bfloat ? bfloats(model, modelAt, i) : halves(model, modelAt, i);
+      m.sub(averages(average, averageAt, i))
           .neg()
           .fma(rests, m)
-          .intoMemorySegment(average, at(i), LITTLE_ENDIAN);
+          .intoMemorySegment(average, averageAt + at(i), LITTLE_ENDIAN);
     }
     for (int i = bound; i < n; i++) {
-      float e = average.get(JAVA_FLOAT_UNALIGNED, at(i));
-      float m = get(model, i, bfloat);
-      average.set(JAVA_FLOAT_UNALIGNED, at(i), Math.fma(-(m - e), rest, m));
+      float e = average.get(JAVA_FLOAT_UNALIGNED, averageAt + at(i));
+      float m = get(model, modelAt, i, bfloat);
+      average.set(JAVA_FLOAT_UNALIGNED, averageAt + at(i), Math.fma(-(m - e), rest, m));
     }
   }
 
   static void weightedSum(
       MemorySegment average,
+      long averageAt,
       MemorySegment model,
+      long modelAt,
       int n,
       boolean bfloat,
       float decay,
@@ -77,29 +79,29 @@ final class HalfVectors {
     FloatVector weights = FloatVector.broadcast(FLOATS, weight);
     int bound = FLOATS.loopBound(n);
     for (int i = 0; i < bound; i += LANES) {
-      FloatVector m = bfloat ? bfloats(model, i) : halves(model, i);
-      averages(average, i)
+      FloatVector m = bfloat ? bfloats(model, modelAt, i) : halves(model, modelAt, i);
+      averages(average, averageAt, i)
           .mul(decays)
           .add(m.mul(weights))
-          .intoMemorySegment(average, at(i), LITTLE_ENDIAN);
+          .intoMemorySegment(average, averageAt + at(i), LITTLE_ENDIAN);
     }
     for (int i = bound; i < n; i++) {
-      float e = average.get(JAVA_FLOAT_UNALIGNED, at(i));
-      average.set(JAVA_FLOAT_UNALIGNED, at(i), e * decay + get(model, i, bfloat) * weight);
+      float e = average.get(JAVA_FLOAT_UNALIGNED, averageAt + at(i));
+      average.set(JAVA_FLOAT_UNALIGNED, averageAt + at(i), e * decay + get(model, modelAt, i, bfloat) * weight);
     }
   }
 
-  private static FloatVector averages(MemorySegment average, int index) {
-    return FloatVector.fromMemorySegment(FLOATS, average, at(index), LITTLE_ENDIAN);
+  private static FloatVector averages(MemorySegment average, long begin, int index) {
+    return FloatVector.fromMemorySegment(FLOATS, average, begin + at(index), LITTLE_ENDIAN);
   }
 
-  private static FloatVector bfloats(MemorySegment model, int index) {
-    return bits(model, index).lanewise(VectorOperators.LSHL, 16).reinterpretAsFloats();
+  private static FloatVector bfloats(MemorySegment model, long begin, int index) {
+    return bits(model, begin, index).lanewise(VectorOperators.LSHL, 16).reinterpretAsFloats();
   }
 
   /** Moves exponent and fraction to where float32 has them, and scales by the bias between both. */
-  private static FloatVector halves(MemorySegment model, int index) {
-    IntVector bits = bits(model, index);
+  private static FloatVector halves(MemorySegment model, long begin, int index) {
+    IntVector bits = bits(model, begin, index);
     IntVector sign = bits.and(0x8000).lanewise(VectorOperators.LSHL, 16);
     IntVector magnitude = bits.and(0x7fff).lanewise(VectorOperators.LSHL, 13);
     IntVector finite = magnitude.reinterpretAsFloats().mul(0x1p112f).reinterpretAsInts();
@@ -109,14 +111,14 @@ final class HalfVectors {
         .reinterpretAsFloats();
   }
 
-  private static IntVector bits(MemorySegment model, int index) {
+  private static IntVector bits(MemorySegment model, long begin, int index) {
     ShortVector shorts =
-        ShortVector.fromMemorySegment(SHORTS, model, (long) index * Short.BYTES, LITTLE_ENDIAN);
+        ShortVector.fromMemorySegment(SHORTS, model, begin + (long) index * Short.BYTES, LITTLE_ENDIAN);
     return (IntVector) shorts.convertShape(VectorOperators.ZERO_EXTEND_S2I, INTS, 0);
   }
 
-  private static float get(MemorySegment model, int index, boolean bfloat) {
-    short bits = model.get(JAVA_SHORT_UNALIGNED, (long) index * Short.BYTES);
+  private static float get(MemorySegment model, long begin, int index, boolean bfloat) {
+    short bits = model.get(JAVA_SHORT_UNALIGNED, begin + (long) index * Short.BYTES);
     return bfloat ? Float.intBitsToFloat(bits << 16) : Float.float16ToFloat(bits);
   }
 

@@ -6,7 +6,7 @@ import java.lang.foreign.MemorySegment;
 import java.nio.Buffer;
 
 /** The arithmetic of averages on vectors: float32 and float64, and half-precision models. */
-final class VectorKernel implements RunKernel {
+final class VectorKernel implements RunKernel<MemorySegment> {
 
   @Override
   public String name() {
@@ -23,22 +23,29 @@ final class VectorKernel implements RunKernel {
   }
 
   @Override
+  public MemorySegment view(Buffer buffer) {
+    Buffer whole = buffer.duplicate();
+    return MemorySegment.ofBuffer(whole.clear());
+  }
+
+  @Override
   public void lerp(
       ElementType averageType,
-      Buffer averages,
+      MemorySegment averages,
       int averageIndex,
       ElementType modelType,
-      Buffer models,
+      MemorySegment models,
       int modelIndex,
       int elements,
       double weight) {
-    MemorySegment average = segment(averages, averageIndex, elements);
-    MemorySegment model = segment(models, modelIndex, elements);
+    long e = at(averageType, averageIndex);
+    long m = at(modelType, modelIndex);
+    float w = (float) weight;
     switch (modelType) {
-      case F32 -> FloatVectors.lerp(average, model, elements, (float) weight);
-      case F64 -> DoubleVectors.lerp(average, model, elements, weight);
-      case BF16 -> HalfVectors.lerp(average, model, elements, true, (float) weight);
-      case F16 -> HalfVectors.lerp(average, model, elements, false, (float) weight);
+      case F32 -> FloatVectors.lerp(averages, e, models, m, elements, w);
+      case F64 -> DoubleVectors.lerp(averages, e, models, m, elements, weight);
+      case BF16 -> HalfVectors.lerp(averages, e, models, m, elements, true, w);
+      case F16 -> HalfVectors.lerp(averages, e, models, m, elements, false, w);
       case I64, I32, I16, I8, U8, BOOL -> throw new AssertionError(modelType);
     }
   }
@@ -46,40 +53,42 @@ final class VectorKernel implements RunKernel {
   @Override
   public void weightedSum(
       ElementType averageType,
-      Buffer averages,
+      MemorySegment averages,
       int averageIndex,
       ElementType modelType,
-      Buffer models,
+      MemorySegment models,
       int modelIndex,
       int elements,
       double decay,
       double weight) {
-    MemorySegment average = segment(averages, averageIndex, elements);
-    MemorySegment model = segment(models, modelIndex, elements);
+    long e = at(averageType, averageIndex);
+    long m = at(modelType, modelIndex);
     float d = (float) decay;
     float w = (float) weight;
     switch (modelType) {
-      case F32 -> FloatVectors.weightedSum(average, model, elements, d, w);
-      case F64 -> DoubleVectors.weightedSum(average, model, elements, decay, weight);
-      case BF16 -> HalfVectors.weightedSum(average, model, elements, true, d, w);
-      case F16 -> HalfVectors.weightedSum(average, model, elements, false, d, w);
+      case F32 -> FloatVectors.weightedSum(averages, e, models, m, elements, d, w);
+      case F64 -> DoubleVectors.weightedSum(averages, e, models, m, elements, decay, weight);
+      case BF16 -> HalfVectors.weightedSum(averages, e, models, m, elements, true, d, w);
+      case F16 -> HalfVectors.weightedSum(averages, e, models, m, elements, false, d, w);
       case I64, I32, I16, I8, U8, BOOL -> throw new AssertionError(modelType);
     }
   }
 
   @Override
-  public boolean isFinite(ElementType modelType, Buffer models, int modelIndex, int elements) {
-    MemorySegment model = segment(models, modelIndex, elements);
+  public boolean isFinite(
+      ElementType modelType, MemorySegment models, int modelIndex, int elements) {
+    long m = at(modelType, modelIndex);
     return switch (modelType) {
-      case F32 -> Exponents.areFinite(model, elements, 0x7f80_0000);
-      case F64 -> Exponents.areFinite(model, elements, 0x7ff0_0000_0000_0000L);
-      case BF16 -> Exponents.areFinite(model, elements, (short) 0x7f80);
-      case F16 -> Exponents.areFinite(model, elements, (short) 0x7c00);
+      case F32 -> Exponents.areFinite(models, m, elements, 0x7f80_0000);
+      case F64 -> Exponents.areFinite(models, m, elements, 0x7ff0_0000_0000_0000L);
+      case BF16 -> Exponents.areFinite(models, m, elements, (short) 0x7f80);
+      case F16 -> Exponents.areFinite(models, m, elements, (short) 0x7c00);
       case I64, I32, I16, I8, U8, BOOL -> throw new AssertionError(modelType);
     };
   }
 
-  private static MemorySegment segment(Buffer buffer, int index, int elements) {
-    return MemorySegment.ofBuffer(buffer.slice(index, elements));
+  /** Returns at which byte of its segment an element is. */
+  private static long at(ElementType type, int index) {
+    return (long) index * type.bytes();
   }
 }

@@ -46,7 +46,7 @@ public final class VectorKernelProvider implements RunKernelProvider {
   }
 
   @Override
-  public RunKernel create() {
+  public RunKernel<?> create() {
     obstacle()
         .ifPresent(
             obstacle -> {

@@ -54,10 +54,10 @@ class VectorKernelTest {
               Fixture fixture = new Fixture(averageType, modelType, size, direct);
               kernel.lerp(
                   averageType,
-                  fixture.averages,
+                  kernel.view(fixture.averages),
                   fixture.averageIndex,
                   modelType,
-                  fixture.models,
+                  kernel.view(fixture.models),
                   fixture.modelIndex,
                   size,
                   weight);
@@ -77,10 +77,10 @@ class VectorKernelTest {
               Fixture fixture = new Fixture(averageType, modelType, size, direct);
               kernel.weightedSum(
                   averageType,
-                  fixture.averages,
+                  kernel.view(fixture.averages),
                   fixture.averageIndex,
                   modelType,
-                  fixture.models,
+                  kernel.view(fixture.models),
                   fixture.modelIndex,
                   size,
                   decay,
@@ -115,7 +115,7 @@ class VectorKernelTest {
   }
 
   private boolean finite(ElementType type, Fixture fixture, int size) {
-    return kernel.isFinite(type, fixture.models, fixture.modelIndex, size);
+    return kernel.isFinite(type, kernel.view(fixture.models), fixture.modelIndex, size);
   }
 
   @Test
@@ -125,7 +125,8 @@ class VectorKernelTest {
     FloatBuffer averages = FloatBuffer.allocate(1 << 16);
     for (ElementType type : List.of(BF16, F16)) {
       IntStream.range(0, 1 << 16).forEach(i -> averages.put(i, -0f)); // changes no sum
-      kernel.weightedSum(F32, averages, 0, type, models, 0, 1 << 16, 0, 1);
+      kernel.weightedSum(
+          F32, kernel.view(averages), 0, type, kernel.view(models), 0, 1 << 16, 0, 1);
       for (int i = 0; i < 1 << 16; i++) {
         assertSame(averages.get(i), get(type, models, i), type + " " + i);
       }
