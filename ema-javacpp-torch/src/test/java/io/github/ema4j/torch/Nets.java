@@ -16,6 +16,7 @@ import org.bytedeco.pytorch.LinearImpl;
 import org.bytedeco.pytorch.LongOptional;
 import org.bytedeco.pytorch.Module;
 import org.bytedeco.pytorch.NoGradGuard;
+import org.bytedeco.pytorch.Optimizer;
 import org.bytedeco.pytorch.SGD;
 import org.bytedeco.pytorch.SGDOptions;
 import org.bytedeco.pytorch.Scalar;
@@ -59,7 +60,7 @@ final class Nets {
 
   /** Takes one step on a batch that the seed and the step decide. */
   @SuppressWarnings("try") // the scope is there to be closed
-  static void train(Net net, SGD optimizer, int step) {
+  static void train(Net net, Optimizer optimizer, int step) {
     try (PointerScope scope = new PointerScope()) {
       net.train(true);
       optimizer.zero_grad();
