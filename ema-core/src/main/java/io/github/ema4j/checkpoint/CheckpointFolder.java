@@ -78,8 +78,17 @@ public final class CheckpointFolder implements AutoCloseable {
   public static CheckpointFolder keepingLatest(int limit, Path folder) throws IOException {
     checkArgument(limit >= 1, "limit must be at least 1, but was %s", limit);
     Files.createDirectories(folder);
-    DurableFiles.deleteAbandoned(folder);
+    deleteAbandoned(folder);
     return new CheckpointFolder(folder, limit);
+  }
+
+  /**
+   * Deletes what processes that died while they were writing have left in a folder.
+   *
+   * @throws IOException if the folder cannot be read
+   */
+  public static void deleteAbandoned(Path folder) throws IOException {
+    DurableFiles.deleteAbandoned(folder);
   }
 
   /**

@@ -66,6 +66,26 @@ public final class TensorFile implements AutoCloseable {
     }
   }
 
+  /**
+   * Writes tensors under their own names as a safetensors file, durably: it takes its place when
+   * all of it is on the disk. Each tensor is opened once, one after another.
+   *
+   * @param notes what the file says beside its tensors
+   * @throws IllegalArgumentException if names and notes do not fit a header, or a note is the
+   *     checksum's
+   * @throws IOException if it cannot be written; a file that was there before is as it was
+   * @throws IllegalStateException if a tensor is closed or released
+   */
+  public static void write(Path file, StateDict<?> tensors, Map<String, String> notes)
+      throws IOException {
+    tensors.refresh();
+    SafetensorsWriter writer = new SafetensorsWriter();
+    checkArgument(!notes.containsKey(Sha256Field.KEY), "'%s' is computed", Sha256Field.KEY);
+    notes.forEach(writer::note);
+    writer.add("", tensors, "state dict");
+    writer.write(file);
+  }
+
   /** Returns where the file is. */
   public Path path() {
     return path;

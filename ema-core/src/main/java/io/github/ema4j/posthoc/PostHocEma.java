@@ -8,13 +8,22 @@ import com.google.common.collect.ImmutableList;
 import io.github.ema4j.Average;
 import io.github.ema4j.EmaBank;
 import io.github.ema4j.EmaConfig;
+import io.github.ema4j.EntryPolicy;
 import io.github.ema4j.ModelEma;
 import io.github.ema4j.StateDict;
 import io.github.ema4j.array.ArrayTensor;
+import io.github.ema4j.checkpoint.Checkpoint;
+import io.github.ema4j.checkpoint.CheckpointContent;
+import io.github.ema4j.checkpoint.OnConfigChange;
+import io.github.ema4j.checkpoint.Resumable;
 import io.github.ema4j.schedule.PowerFunction;
 import io.github.ema4j.spi.ModelAdapter;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Path;
 import java.util.HashSet;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Averages of one model from which, after the training, the average of any other width is put
@@ -35,22 +44,28 @@ import java.util.List;
  * }</pre>
  *
  * <p>It owns the averages' memory, on the model's device unless the configuration names another,
- * and that of the {@link Snapshots}, in host memory, until {@link #close}; the model stays the
- * caller's and is never changed. Not thread-safe: one thread at a time.
+ * and that of the {@link Snapshots}, in host memory unless {@link Builder#folder} names a folder,
+ * until {@link #close}; the model stays the caller's and is changed by resuming alone. Not
+ * thread-safe: one thread at a time.
+ *
+ * <p>A checkpoint has model and averages, not the snapshots. With a folder, a training that is
+ * resumed goes on with the snapshots up to the checkpoint's time. Those that were taken later,
+ * before it stopped, are set aside under other names, as it will take them anew.
  *
  * @param <M> the framework's model type
  */
-public final class PostHocEma<M> implements AutoCloseable {
+public final class PostHocEma<M> implements Resumable, AutoCloseable {
   private final ImmutableList<PowerFunction> schedules;
   private final long interval;
   private final EmaBank<M> bank;
   private final ImmutableList<Average<M>> averages;
   private final Snapshots snapshots;
+  private final @Nullable Path folder;
 
-  private PostHocEma(
-      ImmutableList<PowerFunction> schedules, long interval, EmaBank<M> bank, Snapshots snapshots) {
-    this.schedules = schedules;
-    this.interval = interval;
+  private PostHocEma(Builder<M> builder, EmaBank<M> bank, Snapshots snapshots) {
+    schedules = builder.schedules;
+    interval = builder.interval;
+    folder = builder.folder;
     this.bank = bank;
     averages = bank.averages().values().asList();
     this.snapshots = snapshots;
@@ -77,10 +92,20 @@ public final class PostHocEma<M> implements AutoCloseable {
    *
    * @param elapsed how much time passed since the update before, in the clock's unit, at least 1
    * @throws IllegalArgumentException as {@link ModelEma#update(Object, long)}
-   * @throws IllegalStateException as {@link ModelEma#update(Object, long)}
+   * @throws IllegalStateException as {@link ModelEma#update(Object, long)}; also if the folder has
+   *     snapshots of later times, as of another training
+   * @throws UncheckedIOException if snapshots cannot be written; the averages were updated then,
+   *     and {@link #snapshot} tries again
    */
   public void update(M model, long elapsed) {
     long before = time();
+    checkState(
+        snapshots.lastTime() <= before,
+        "%s has snapshots up to time %s, but these averages are at %s: resume from a checkpoint, or"
+            + " take another folder",
+        folder,
+        snapshots.lastTime(),
+        before);
     bank.update(model, elapsed);
     if (time() / interval > before / interval) {
       snapshot();
@@ -93,6 +118,7 @@ public final class PostHocEma<M> implements AutoCloseable {
    *
    * @throws IllegalArgumentException if there was no update yet
    * @throws IllegalStateException if this is closed
+   * @throws UncheckedIOException if they cannot be written
    */
   public void snapshot() {
     for (int i = 0; i < schedules.size(); i++) {
@@ -100,6 +126,22 @@ public final class PostHocEma<M> implements AutoCloseable {
         snapshots.add(averages.get(i), schedules.get(i));
       }
     }
+  }
+
+  @Override
+  public void save(Path file) throws IOException {
+    bank.save(file);
+  }
+
+  @Override
+  public CheckpointContent capture() {
+    return bank.capture();
+  }
+
+  @Override
+  public void resumeFrom(Checkpoint checkpoint, OnConfigChange choice) {
+    bank.resumeFrom(checkpoint, choice);
+    snapshots.supersedeAfter(time());
   }
 
   /** Returns how much time has passed, in the clock's unit. */
@@ -153,6 +195,7 @@ public final class PostHocEma<M> implements AutoCloseable {
         ImmutableList.of(PowerFunction.ofSigmaRel(0.05), PowerFunction.ofSigmaRel(0.10));
     private long interval;
     private int snapshotLimit = Integer.MAX_VALUE;
+    private @Nullable Path folder;
 
     private Builder(ModelAdapter<M, ?> adapter) {
       this.adapter = requireNonNull(adapter, "adapter");
@@ -205,21 +248,41 @@ public final class PostHocEma<M> implements AutoCloseable {
     }
 
     /**
+     * Sets the folder in which snapshots are kept as files, as {@link Snapshots#inFolder(Path, int,
+     * EntryPolicy)} does; in host memory by default.
+     */
+    public Builder<M> folder(Path newFolder) {
+      folder = requireNonNull(newFolder, "folder");
+      return this;
+    }
+
+    /**
      * Starts the averages as copies of a model.
      *
      * @throws IllegalArgumentException as {@link ModelEma.Builder#build}
      * @throws IllegalStateException if no interval was set, or as {@link ModelEma.Builder#build}
      * @throws UnsupportedOperationException as {@link ModelEma.Builder#build}
+     * @throws UncheckedIOException if the folder cannot be created or read
+     * @throws io.github.ema4j.checkpoint.CheckpointException as {@link Snapshots#inFolder(Path,
+     *     EntryPolicy)}
      */
     public PostHocEma<M> build(M model) {
       checkState(interval >= 1, "the time between snapshots must be set with snapshotEvery");
       EmaBank.Builder<M> bank = EmaBank.builder(adapter).config(config);
       schedules.forEach(schedule -> bank.average(schedule.toString(), schedule));
-      return new PostHocEma<>(
-          schedules,
-          interval,
-          bank.build(model),
-          Snapshots.keepingLatest(snapshotLimit, config.policy()));
+      Snapshots snapshots = snapshots();
+      return new PostHocEma<>(this, bank.build(model), snapshots);
+    }
+
+    private Snapshots snapshots() {
+      if (folder == null) {
+        return Snapshots.keepingLatest(snapshotLimit, config.policy());
+      }
+      try {
+        return Snapshots.inFolder(folder, snapshotLimit, config.policy());
+      } catch (IOException e) {
+        throw new UncheckedIOException(e);
+      }
     }
   }
 }

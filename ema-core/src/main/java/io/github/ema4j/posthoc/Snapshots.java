@@ -5,109 +5,131 @@ import static com.google.common.base.Preconditions.checkState;
 import static java.util.Objects.requireNonNull;
 
 import com.google.common.collect.ImmutableList;
+import com.google.common.collect.ImmutableMap;
 import io.github.ema4j.Average;
-import io.github.ema4j.ElementType;
-import io.github.ema4j.EmaStrategy.Pairing;
 import io.github.ema4j.EntryPolicy;
-import io.github.ema4j.Role;
 import io.github.ema4j.StateDict;
 import io.github.ema4j.StateDict.Entry;
-import io.github.ema4j.TensorSpec;
 import io.github.ema4j.Treatment;
 import io.github.ema4j.array.ArrayBackend;
 import io.github.ema4j.array.ArrayTensor;
-import io.github.ema4j.internal.EntryMatcher;
-import io.github.ema4j.internal.EntryMatcher.Leeway;
-import io.github.ema4j.internal.Slot;
-import io.github.ema4j.internal.TensorPairs;
+import io.github.ema4j.checkpoint.CheckpointException;
+import io.github.ema4j.checkpoint.TensorFile;
 import io.github.ema4j.internal.TensorPairs.Tensors;
 import io.github.ema4j.schedule.PowerFunction;
 import io.github.ema4j.spi.TensorBackend;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.HashMap;
 import java.util.List;
-import java.util.Map;
+import java.util.Optional;
 
 /**
  * Snapshots of power-function averages, from which averages of other widths are put together.
  *
- * <p>Each snapshot is a copy in host memory: averaged floating-point entries in float32, whatever
- * their type was (half precision would cost visible accuracy), all others, which are not combined,
- * in their own type. Tied entries are kept once. The store owns this memory, {@link #bytes} of it,
- * until {@link #close}; averages and state dicts that are added stay the caller's. What {@link
- * #reconstruct(Profile)} returns is the caller's and outlives the store.
+ * <p>Each snapshot is a copy, in host memory or as a safetensors file in a folder: averaged
+ * floating-point entries in float32, whatever their type was (half precision would cost visible
+ * accuracy), all others, which are not combined, in their own type. Tied entries are kept once in
+ * memory, and are the same bytes twice in a file. Copies in memory are the store's own, {@link
+ * #bytes} in all, until {@link #close}; a folder's files stay, of use to later processes. Averages
+ * and state dicts that are added stay the caller's. What {@link #reconstruct(Profile)} returns is
+ * the caller's and outlives the store.
  *
  * <p>The first snapshot says which entries there are, how they are named and which are tied; the
  * others must have the same, in whatever order. A call that fails leaves the store as it was. Not
- * thread-safe: one thread at a time.
+ * thread-safe: one thread at a time; and one process at a time adds to a folder.
  */
 public final class Snapshots implements AutoCloseable {
   private static final TensorBackend<ArrayTensor> ARRAYS = ArrayBackend.instance();
-  private static final int BLOCK = 1024;
-
-  /** A snapshot's tensors, as the layout counts them. */
-  private record Snapshot(Profile profile, List<ArrayTensor> tensors) {}
-
-  /**
-   * An entry of every snapshot.
-   *
-   * @param tensor the number of its tensor; tied entries have the same
-   */
-  private record Place(String name, Role role, int tensor) {}
-
-  /**
-   * What all snapshots have in common.
-   *
-   * @param specs what the tensors look like
-   * @param combined for each tensor whether it is a sum over the snapshots, or else copied
-   */
-  private record Layout(List<Place> places, List<TensorSpec> specs, List<Boolean> combined) {
-
-    List<Entry<ArrayTensor>> entries(List<ArrayTensor> tensors) {
-      return places.stream()
-          .map(
-              place ->
-                  new Entry<>(
-                      place.name, tensors.get(place.tensor), specs.get(place.tensor), place.role))
-          .toList();
-    }
-  }
 
   private final EntryPolicy policy;
   private final int limit;
+  private final SnapshotStore store;
 
-  /** In order of time. */
+  /** In their order. */
   private final List<Snapshot> snapshots = new ArrayList<>();
 
-  private Layout layout = new Layout(List.of(), List.of(), List.of());
+  private SnapshotLayout layout = new SnapshotLayout(ImmutableList.of());
   private boolean closed;
 
-  private Snapshots(EntryPolicy policy, int limit) {
+  private Snapshots(EntryPolicy policy, int limit, SnapshotStore store) {
+    checkArgument(limit >= 1, "limit must be at least 1, but was %s", limit);
     this.policy = requireNonNull(policy, "policy");
     this.limit = limit;
+    this.store = store;
   }
 
   /**
-   * Returns an empty store that keeps what it is given.
+   * Returns an empty store in host memory that keeps what it is given.
    *
    * @param policy the policy of the averages: entries that it averages are combined, if they are
    *     floating-point, those that it skips are left out, and all others are copied
    */
   public static Snapshots keepingAll(EntryPolicy policy) {
-    return new Snapshots(policy, Integer.MAX_VALUE);
+    return keepingLatest(Integer.MAX_VALUE, policy);
   }
 
   /**
-   * Returns an empty store that keeps the latest snapshots, and one more while it is added. Old
-   * ones matter little to targets near the end of the training.
+   * Returns an empty store in host memory that keeps the latest snapshots, and one more while it is
+   * added. Old ones matter little to targets near the end of the training.
    *
    * @param limit how many to keep, at least 1; two averages make two at a time
    * @param policy the policy of the averages, as for {@link #keepingAll}
    * @throws IllegalArgumentException if the limit is not positive
    */
   public static Snapshots keepingLatest(int limit, EntryPolicy policy) {
-    checkArgument(limit >= 1, "limit must be at least 1, but was %s", limit);
-    return new Snapshots(policy, limit);
+    return new Snapshots(policy, limit, new MemoryStore());
+  }
+
+  /**
+   * Returns a store that keeps what it is given in a folder, together with what is there already.
+   * The folder is created if it is missing. A snapshot is written durably, one tensor in memory at
+   * a time, and takes its place when all of it is on the disk.
+   *
+   * @param policy the policy of the averages, as for {@link #keepingAll}
+   * @throws IOException if the folder cannot be created or read
+   * @throws CheckpointException if safetensors files in it are no sound snapshots, or not all of
+   *     one model, with the reason for each
+   */
+  public static Snapshots inFolder(Path folder, EntryPolicy policy) throws IOException {
+    return inFolder(folder, Integer.MAX_VALUE, policy);
+  }
+
+  /**
+   * Returns a store that keeps the latest snapshots in a folder, as {@link #inFolder(Path,
+   * EntryPolicy)} and {@link #keepingLatest}: older files are deleted when a newer one is complete.
+   *
+   * @throws IllegalArgumentException if the limit is not positive
+   * @throws IOException as {@link #inFolder(Path, EntryPolicy)}
+   * @throws CheckpointException as {@link #inFolder(Path, EntryPolicy)}
+   */
+  public static Snapshots inFolder(Path folder, int limit, EntryPolicy policy) throws IOException {
+    return opened(FolderStore.keeping(folder), limit, policy);
+  }
+
+  /**
+   * Opens the snapshots of a folder for reading; nothing can be added, and nothing is changed. They
+   * stay in the files, which are mapped, and are verified when they are first combined. The files
+   * must not be changed meanwhile.
+   *
+   * @throws IOException if the folder cannot be read
+   * @throws CheckpointException as {@link #inFolder(Path, EntryPolicy)}
+   */
+  public static Snapshots open(Path folder) throws IOException {
+    return opened(FolderStore.reading(folder), Integer.MAX_VALUE, EntryPolicy.defaults());
+  }
+
+  private static Snapshots opened(FolderStore store, int limit, EntryPolicy policy)
+      throws IOException {
+    Snapshots opened = new Snapshots(policy, limit, store);
+    Optional<FolderStore.Found> found = store.open();
+    if (found.isPresent()) {
+      opened.layout = found.get().layout();
+      opened.snapshots.addAll(found.get().snapshots());
+      opened.snapshots.sort(Snapshot.ORDER);
+    }
+    return opened;
   }
 
   /**
@@ -116,7 +138,9 @@ public final class Snapshots implements AutoCloseable {
    * @param schedule the schedule that the average has followed since its start
    * @throws IllegalArgumentException as {@link #add(StateDict, Profile)}; also if the average was
    *     not updated yet
-   * @throws IllegalStateException if the store or the average is closed
+   * @throws IllegalStateException if the store or the average is closed, or the store is for
+   *     reading
+   * @throws UncheckedIOException as {@link #add(StateDict, Profile)}
    */
   public void add(Average<?> average, PowerFunction schedule) {
     try (StateDict<?> state = average.state()) {
@@ -131,20 +155,49 @@ public final class Snapshots implements AutoCloseable {
    * @throws IllegalArgumentException if there is a snapshot of this profile already, the policy
    *     skips all entries, or the entries are not those of the first snapshot, with every
    *     difference
-   * @throws IllegalStateException if the store is closed, or a tensor is closed or released
+   * @throws IllegalStateException if the store is closed or for reading, or a tensor is closed or
+   *     released
+   * @throws UncheckedIOException if it cannot be written to the folder
    */
   public void add(StateDict<?> state, Profile profile) {
     requireOpen();
     checkArgument(!profiles().contains(profile), "there is a snapshot of %s already", profile);
     state.refresh();
-    Snapshot added = new Snapshot(profile, copyOf(state));
-    int later = 0;
-    while (later < snapshots.size() && snapshots.get(later).profile.time() <= profile.time()) {
-      later++;
-    }
-    snapshots.add(later, added);
+    snapshots.add(kept(state, profile));
+    snapshots.sort(Snapshot.ORDER);
     if (snapshots.size() > limit) {
-      ARRAYS.release(snapshots.remove(0).tensors);
+      store.drop(snapshots.remove(0));
+    }
+  }
+
+  private <T> Snapshot kept(StateDict<T> state, Profile profile) {
+    List<Entry<T>> kept =
+        state.entries().stream()
+            .filter(entry -> SnapshotLayout.treatment(policy, entry) != Treatment.SKIP)
+            .toList();
+    checkArgument(!kept.isEmpty(), "the policy %s skips every entry of the state", policy);
+    boolean first = layout.places().isEmpty();
+    SnapshotLayout wanted = first ? SnapshotLayout.of(policy, state.backend(), kept) : layout;
+    List<Entry<T>> sources = first ? kept : layout.inOrder(policy, kept);
+    Snapshot snapshot =
+        store.keep(profile, wanted, new Tensors<>("state", state.backend(), sources));
+    layout = wanted;
+    return snapshot;
+  }
+
+  /** Returns the time of the last snapshot; 0 if there is none. */
+  long lastTime() {
+    return snapshots.isEmpty() ? 0 : snapshots.get(snapshots.size() - 1).profile().time();
+  }
+
+  /** Takes snapshots of later times out of use: the training was set back to before them. */
+  void supersedeAfter(long time) {
+    requireOpen();
+    for (int last = snapshots.size() - 1;
+        last >= 0 && snapshots.get(last).profile().time() > time;
+        last--) {
+      store.supersede(snapshots.get(last));
+      snapshots.remove(last);
     }
   }
 
@@ -153,10 +206,9 @@ public final class Snapshots implements AutoCloseable {
     return snapshots.stream().map(Snapshot::profile).collect(ImmutableList.toImmutableList());
   }
 
-  /** Returns how many bytes of host memory the snapshots take. */
+  /** Returns how many bytes the snapshots take, in host memory or, but for ties, in the folder. */
   public long bytes() {
-    return snapshots.size()
-        * layout.specs.stream().mapToLong(spec -> spec.elements() * spec.type().bytes()).sum();
+    return snapshots.size() * layout.bytes();
   }
 
   /**
@@ -169,7 +221,7 @@ public final class Snapshots implements AutoCloseable {
    */
   public StateDict<ArrayTensor> reconstruct(double sigmaRel) {
     requireSnapshots();
-    return reconstruct(Profile.ofSigmaRel(lastUpTo(Long.MAX_VALUE).profile.time(), sigmaRel));
+    return reconstruct(Profile.ofSigmaRel(lastTime(), sigmaRel));
   }
 
   /**
@@ -184,31 +236,53 @@ public final class Snapshots implements AutoCloseable {
    *
    * @throws IllegalArgumentException as {@link PostHoc#weights}
    * @throws IllegalStateException if there are no snapshots, or the store is closed
+   * @throws CheckpointException if a file that is needed was damaged
    */
   public StateDict<ArrayTensor> reconstruct(Profile target) {
+    return stateDict(ARRAYS, combination(target).tensors());
+  }
+
+  /**
+   * Writes the average of a profile, as {@link #reconstruct(Profile)} returns it, as a safetensors
+   * file, durably. No more than one of its tensors is in memory at a time.
+   *
+   * @throws IllegalArgumentException as {@link PostHoc#weights}
+   * @throws IllegalStateException as {@link #reconstruct(Profile)}
+   * @throws CheckpointException as {@link #reconstruct(Profile)}
+   * @throws IOException if the file cannot be written; one that was there before is as it was
+   */
+  public void reconstruct(Profile target, Path file) throws IOException {
+    Combination combination = combination(target);
+    TensorFile.write(
+        file, stateDict(OnDemandTensor.BACKEND, combination.tensorsOnDemand()), ImmutableMap.of());
+  }
+
+  private Combination combination(Profile target) {
     requireSnapshots();
     double[] weights = PostHoc.weights(profiles(), target);
-    List<ArrayTensor> tensors = ARRAYS.allocate(layout.specs);
-    Snapshot copied = lastUpTo(target.time());
-    for (int i = 0; i < tensors.size(); i++) {
-      if (layout.combined.get(i)) {
-        combine(i, weights, (float[]) tensors.get(i).array());
-      } else {
-        Object source = copied.tensors.get(i).array();
-        System.arraycopy(
-            source, 0, tensors.get(i).array(), 0, (int) layout.specs.get(i).elements());
+    List<Combination.Term> terms = new ArrayList<>();
+    for (int i = 0; i < weights.length; i++) {
+      if (weights[i] != 0) {
+        terms.add(new Combination.Term(weights[i], snapshots.get(i)));
       }
     }
-    StateDict.Builder<ArrayTensor> state = StateDict.builder(ARRAYS);
+    Snapshot copied = lastUpTo(target.time());
+    terms.forEach(term -> store.verify(term.snapshot()));
+    store.verify(copied);
+    return new Combination(layout, terms, copied);
+  }
+
+  private <T> StateDict<T> stateDict(TensorBackend<T> backend, List<T> tensors) {
+    StateDict.Builder<T> state = StateDict.builder(backend);
     layout.entries(tensors).forEach(each -> state.add(each.name(), each.tensor(), each.role()));
     return state.build();
   }
 
-  /** Frees the snapshots. Does nothing when called again. */
+  /** Frees the snapshots in memory; files stay. Does nothing when called again. */
   @Override
   public void close() {
     closed = true;
-    snapshots.forEach(snapshot -> ARRAYS.release(snapshot.tensors));
+    snapshots.forEach(store::close);
     snapshots.clear();
   }
 
@@ -224,103 +298,10 @@ public final class Snapshots implements AutoCloseable {
   private Snapshot lastUpTo(long time) {
     Snapshot found = snapshots.get(0);
     for (Snapshot snapshot : snapshots) {
-      if (snapshot.profile.time() <= time) {
+      if (snapshot.profile().time() <= time) {
         found = snapshot;
       }
     }
     return found;
-  }
-
-  private <T> List<ArrayTensor> copyOf(StateDict<T> state) {
-    List<Entry<T>> kept =
-        state.entries().stream().filter(entry -> treatment(entry) != Treatment.SKIP).toList();
-    checkArgument(!kept.isEmpty(), "the policy %s skips every entry of the state", policy);
-    boolean first = layout.places.isEmpty();
-    Layout wanted = first ? layoutOf(state.backend(), kept) : layout;
-    List<Entry<T>> sources = first ? kept : inOrderOfLayout(kept);
-    List<ArrayTensor> tensors = ARRAYS.allocate(wanted.specs);
-    try {
-      TensorPairs.copying(
-              new Tensors<>("snapshot", ARRAYS, wanted.entries(tensors)),
-              new Tensors<>("state", state.backend(), sources))
-          .copy();
-    } catch (RuntimeException | Error e) {
-      ARRAYS.release(tensors);
-      throw e;
-    }
-    layout = wanted;
-    return tensors;
-  }
-
-  private Treatment treatment(Entry<?> entry) {
-    return policy.treatment(entry.name(), entry.role(), entry.spec().type());
-  }
-
-  private <T> Layout layoutOf(TensorBackend<T> backend, List<Entry<T>> entries) {
-    List<Place> places = new ArrayList<>();
-    List<TensorSpec> specs = new ArrayList<>();
-    List<Boolean> combined = new ArrayList<>();
-    Map<Object, Integer> seen = new HashMap<>();
-    for (Entry<T> entry : entries) {
-      TensorSpec spec = entry.spec();
-      boolean sum = treatment(entry) == Treatment.AVERAGE && spec.type().isFloating();
-      List<Object> memory = List.of(backend.storage(entry.tensor()), spec, sum);
-      Integer tied = seen.putIfAbsent(memory, specs.size());
-      places.add(new Place(entry.name(), entry.role(), tied == null ? specs.size() : tied));
-      if (tied == null) {
-        ElementType type = sum ? ElementType.F32 : spec.type();
-        specs.add(TensorSpec.contiguous(type, spec.shape().toArray()));
-        combined.add(sum);
-      }
-    }
-    return new Layout(places, specs, combined);
-  }
-
-  private <T> List<Entry<T>> inOrderOfLayout(List<Entry<T>> entries) {
-    List<Slot> slots =
-        entries.stream()
-            .map(entry -> new Slot(entry.name(), entry.spec(), treatment(entry)))
-            .toList();
-    List<Entry<ArrayTensor>> matched =
-        EntryMatcher.match(
-            Pairing.NAME_MATCHED,
-            Leeway.TYPE_AND_DEVICE,
-            slots,
-            layout.entries(snapshots.get(0).tensors),
-            "first snapshot");
-    Map<String, Entry<T>> byName = new HashMap<>();
-    for (int i = 0; i < entries.size(); i++) {
-      byName.put(matched.get(i).name(), entries.get(i));
-    }
-    return layout.places.stream()
-        .map(place -> requireNonNull(byName.get(place.name), place.name))
-        .toList();
-  }
-
-  /** Sums one tensor over the snapshots by blocks, so that little of it is in double at a time. */
-  private void combine(int tensor, double[] weights, float[] result) {
-    double[] sums = new double[BLOCK];
-    for (int start = 0, n; start < result.length; start += n) {
-      n = Math.min(BLOCK, result.length - start);
-      boolean first = true;
-      for (int s = 0; s < weights.length; s++) {
-        if (weights[s] != 0) { // else an infinity that does not count would give NaN
-          float[] source = (float[]) snapshots.get(s).tensors.get(tensor).array();
-          addBlock(weights[s], source, start, sums, n, first);
-          first = false;
-        }
-      }
-      for (int i = 0; i < n; i++) {
-        result[start + i] = (float) sums[i];
-      }
-    }
-  }
-
-  private static void addBlock(
-      double weight, float[] source, int start, double[] sums, int n, boolean first) {
-    for (int i = 0; i < n; i++) {
-      double term = weight * source[start + i];
-      sums[i] = first ? term : sums[i] + term; // not 0 + term: zero keeps its sign
-    }
   }
 }

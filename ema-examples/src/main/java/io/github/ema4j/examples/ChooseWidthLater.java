@@ -2,8 +2,12 @@ package io.github.ema4j.examples;
 
 import io.github.ema4j.ModelEma;
 import io.github.ema4j.Swap;
+import io.github.ema4j.checkpoint.CheckpointFolder;
 import io.github.ema4j.posthoc.PostHocEma;
+import io.github.ema4j.posthoc.Snapshots;
 import io.github.ema4j.spi.ModelAdapter;
+import java.io.IOException;
+import java.nio.file.Path;
 import java.util.function.Consumer;
 import java.util.function.ToDoubleFunction;
 
@@ -37,5 +41,40 @@ public final class ChooseWidthLater {
     }
     // end::posthoc[]
     return best;
+  }
+
+  /** Trains up to a step, keeping snapshots in a folder; goes on where an earlier call stopped. */
+  public static <M> void train(
+      ModelAdapter<M, ?> adapter, M model, Path folder, int steps, Consumer<M> train)
+      throws IOException {
+    // tag::folder[]
+    try (PostHocEma<M> postHoc =
+            PostHocEma.builder(adapter)
+                .snapshotEvery(100)
+                .folder(folder.resolve("snapshots"))
+                .build(model);
+        CheckpointFolder checkpoints = CheckpointFolder.keepingLatest(2, folder)) {
+      postHoc.resumeFromLatest(folder);
+      while (postHoc.time() < steps) {
+        train.accept(model);
+        postHoc.update(model);
+        if (postHoc.time() % 250 == 0) {
+          checkpoints.save(postHoc);
+        }
+      }
+    }
+    // end::folder[]
+  }
+
+  /** Puts the average of a width into a model, from the snapshots that a training kept. */
+  public static <M> void release(ModelAdapter<M, ?> adapter, M model, Path folder, double sigmaRel)
+      throws IOException {
+    // tag::later[]
+    try (Snapshots snapshots = Snapshots.open(folder.resolve("snapshots"));
+        ModelEma<M> ema = ModelEma.builder(adapter).build(model)) {
+      ema.load(snapshots.reconstruct(sigmaRel));
+      ema.copyTo(model);
+    }
+    // end::later[]
   }
 }

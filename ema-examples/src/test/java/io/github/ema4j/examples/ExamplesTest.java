@@ -22,6 +22,8 @@ import io.github.ema4j.array.ArrayBackend;
 import io.github.ema4j.array.ArrayTensor;
 import io.github.ema4j.djl.DjlAdapter;
 import io.github.ema4j.schedule.PowerFunction;
+import java.io.IOException;
+import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -31,6 +33,7 @@ import org.deeplearning4j.nn.conf.layers.OutputLayer;
 import org.deeplearning4j.nn.multilayer.MultiLayerNetwork;
 import org.deeplearning4j.nn.weights.WeightInit;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 import org.nd4j.linalg.activations.Activation;
 import org.nd4j.linalg.dataset.DataSet;
 import org.nd4j.linalg.dataset.api.iterator.DataSetIterator;
@@ -65,6 +68,34 @@ class ExamplesTest {
 
     assertThat(best).isEqualTo(0.08);
     assertThat(weight[0]).as("the model's own weight").isCloseTo(1, within(1e-4f));
+  }
+
+  @Test
+  void snapshotsInAFolderOutliveTheTraining(@TempDir Path folder) throws IOException {
+    double gamma = PowerFunction.ofSigmaRel(0.08).gamma();
+    double mean = (gamma + 1) / (gamma + 2); // of a weight that rises from 0 to 1
+    for (int stop : new int[] {350, 1_000}) {
+      float[] weight = new float[1];
+      ChooseWidthLater.train(
+          ArrayBackend.adapter(),
+          StateDict.builder(ArrayBackend.instance())
+              .parameter("weight", ArrayTensor.of(weight, 1))
+              .build(),
+          folder,
+          stop,
+          trained -> weight[0] += 0.001f);
+    }
+    float[] released = new float[1];
+
+    ChooseWidthLater.release(
+        ArrayBackend.adapter(),
+        StateDict.builder(ArrayBackend.instance())
+            .parameter("weight", ArrayTensor.of(released, 1))
+            .build(),
+        folder,
+        0.08);
+
+    assertThat((double) released[0]).isCloseTo(mean, within(1e-3));
   }
 
   @Test
