@@ -22,6 +22,7 @@ public abstract class ConformanceKit<M, T> implements BackendUnderTest<M, T> {
         PolicyKit.class,
         ConfigurationKit.class,
         LifecycleKit.class,
+        CheckpointKit.class,
         ThreadKit.class,
         GoldenKit.class);
   }
@@ -65,6 +66,15 @@ public abstract class ConformanceKit<M, T> implements BackendUnderTest<M, T> {
   @Nested
   @DisplayName("Lifecycle and swap")
   class Lifecycles extends LifecycleKit<M, T> {
+    @Override
+    protected BackendUnderTest<M, T> subject() {
+      return ConformanceKit.this;
+    }
+  }
+
+  @Nested
+  @DisplayName("Checkpoints")
+  class Checkpoints extends CheckpointKit<M, T> {
     @Override
     protected BackendUnderTest<M, T> subject() {
       return ConformanceKit.this;

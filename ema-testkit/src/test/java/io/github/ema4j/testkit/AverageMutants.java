@@ -35,31 +35,35 @@ final class AverageMutants {
     return List.of(
         started(
             "by the rule weighted-sum",
-            "F01 F02 G01 L13 L14 P01 P02 P03 P07 P08 P09 P10 T01 T03 U01 U03 U04 U05 U06 U07 U08 "
-                + "U09 U10 U13 U16 U18 U19 U23 U26",
+            "C02 C06 C08 C15 F01 F02 G01 L13 L14 P01 P02 P03 P07 P08 P09 P10 T01 T03 U01 U03 "
+                + "U04 U05 U06 U07 U08 U09 U10 U13 U16 U18 U19 U23 U26",
             config -> config.withRule(AveragingRule.WEIGHTED_SUM)),
         started(
             "by the rule lerp",
             "F03 G01 U02 U03 U04 U05 U06 U07 U08 U09 U10",
             config -> config.withRule(AveragingRule.LERP)),
-        started("paired by position", "F02 P08 P09", config -> paired(config, Pairing.ORDERED)),
+        started("paired by position", "C15 F02 P08 P09", config -> paired(config, Pairing.ORDERED)),
         started("paired by name", "F02 P10", config -> paired(config, Pairing.NAME_MATCHED)),
         started(
-            "in float32", "G01 U03 U06 U07 U08", config -> config.withShadowType(ShadowType.F32)),
+            "in float32",
+            "C15 G01 U03 U06 U07 U08",
+            config -> config.withShadowType(ShadowType.F32)),
         started(
             "in the model's type",
-            "U04 U05 U08",
+            "C15 U04 U05 U08",
             config -> config.withShadowType(ShadowType.MODEL)),
         started("with the guard off", "P06 P07", config -> config.withGuard(NonFiniteGuard.ACCEPT)),
         started(
             "with the guard on",
-            "L01 L02 L05 L12 P07 U01 U02 U03 U04 U05 U06 U07 U08 U15 U21 U22",
+            "C01 C07 C12 C14 C15 L01 L02 L05 L12 P07 U01 U02 U03 U04 U05 U06 U07 U08 U15 U21 "
+                + "U22",
             config -> config.withGuard(NonFiniteGuard.FAIL)),
-        started("updated at every step", "L13", config -> config.withTiming(Timing.EVERY_STEP)),
+        started("updated at every step", "C03 L13", config -> config.withTiming(Timing.EVERY_STEP)),
         started(
             "updated at every second step",
-            "F01 F02 F03 G01 L08 L13 L14 P01 P02 P03 P06 P07 P08 P09 P10 P11 T01 T02 T03 U01 U02 U03 "
-                + "U04 U05 U06 U07 U08 U09 U10 U12 U13 U14 U16 U18 U20 U21 U23 U24 U25 U26",
+            "C02 C03 C06 C08 C12 C15 F01 F02 F03 G01 L08 L13 L14 P01 P02 P03 P06 P07 P08 P09 "
+                + "P10 P11 T01 T02 T03 U01 U02 U03 U04 U05 U06 U07 U08 U09 U10 U12 U13 U14 U16 U18 "
+                + "U20 U21 U23 U24 U25 U26",
             config -> config.withTiming(Timing.EVERY_STEP.withEvery(2))),
         started(
             "with the default policy",
@@ -67,11 +71,12 @@ final class AverageMutants {
             config -> config.withPolicy(EntryPolicy.defaults())),
         started(
             "with statistics copied",
-            "F01 F02 G01 L13 L14 P01 P03 P04 P07 P08 P09 P10 T01 U14 U20 U23",
+            "C06 C15 F01 F02 G01 L13 L14 P01 P03 P04 P07 P08 P09 P10 T01 U14 U20 U23",
             config -> treated(config, Role.STATISTIC, Treatment.COPY)),
         started(
             "with integers averaged",
-            "F01 F02 F03 G01 L13 L14 P01 P02 P03 P07 P08 P09 P10 T01 U11 U14 U20 U23",
+            "C06 C15 C16 F01 F02 F03 G01 L13 L14 P01 P02 P03 P07 P08 P09 P10 T01 U11 U14 U20 "
+                + "U23",
             config -> treated(config, Role.COUNTER, Treatment.AVERAGE)),
         started(
             "with integers copied",
@@ -84,12 +89,18 @@ final class AverageMutants {
                 config.policy().treatment(Role.STATISTIC) == Treatment.SKIP
                     ? treated(config, Role.STATISTIC, Treatment.COPY)
                     : config),
-        started("with decays one step late", "F01 G01 L13 P07 U17 U18", AverageMutants::late),
-        started("with decays that are never 0 or 1", "F01 G01 U14 U18", AverageMutants::clamped),
+        started(
+            "with decays one step late",
+            "C05 C06 C15 C16 F01 G01 L13 P07 U17 U18",
+            AverageMutants::late),
+        started(
+            "with decays that are never 0 or 1",
+            "C05 C06 C15 C16 F01 G01 U14 U18",
+            AverageMutants::clamped),
         wrong(
             "that updates twice",
-            "F01 F02 F03 G01 L08 L13 L14 P01 P02 P03 P07 P08 P09 P10 T01 T03 U01 U02 U03 U04 U05 U06 "
-                + "U07 U08 U09 U10 U12 U13 U16 U18 U23 U24 U25 U26",
+            "C02 C03 C06 C08 C12 F01 F02 F03 G01 L08 L13 L14 P01 P02 P03 P07 P08 P09 P10 T01 "
+                + "T03 U01 U02 U03 U04 U05 U06 U07 U08 U09 U10 U12 U13 U16 U18 U23 U24 U25 U26",
             real ->
                 new ForwardingEma(real) {
                   @Override
@@ -112,7 +123,7 @@ final class AverageMutants {
                 }),
         wrong(
             "that writes the model at an update",
-            "L02 L03 L04 L06 L07 L14 T01 U15",
+            "C01 C04 C05 C08 C10 C11 C12 C16 L02 L03 L04 L06 L07 L14 T01 U15",
             real ->
                 new ForwardingEma(real) {
                   @Override
@@ -163,7 +174,7 @@ final class AverageMutants {
         wrong("that updates while swapped, unseen", "L04", AverageMutants::quietWhileSwapped),
         wrong(
             "that restores all but one element after a swap",
-            "L03 L04 T01",
+            "C04 L03 L04 T01",
             AverageMutants::losingAnElement),
         wrong("that keeps what an evaluation wrote", "L03", AverageMutants::keepingWhatWasWritten),
         wrong(

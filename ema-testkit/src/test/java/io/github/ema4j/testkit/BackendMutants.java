@@ -31,9 +31,10 @@ final class BackendMutants {
     return List.of(
         whole(
             "opens copies of float32",
-            "F01 F02 F03 G01 L01 L02 L03 L04 L06 L07 L08 L09 L12 L13 L15 P01 P02 P03 P04 P06 P07 P08 "
-                + "P09 P10 S05 S06 S07 S12 S15 S16 S23 T01 T02 T03 T04 U01 U02 U04 U05 U08 U09 "
-                + "U10 U13 U14 U15 U16 U17 U18 U19 U20 U21 U22 U23 U24 U25 U26",
+            "C01 C02 C04 C05 C06 C08 C09 C10 C11 C12 C15 C16 F01 F02 F03 G01 L01 L02 L03 L04 "
+                + "L06 L07 L08 L09 L12 L13 L15 P01 P02 P03 P04 P06 P07 P08 P09 P10 S05 S06 S07 S12 "
+                + "S15 S16 S23 T01 T02 T03 T04 U01 U02 U04 U05 U08 U09 U10 U13 U14 U15 U16 U17 U18 "
+                + "U19 U20 U21 U22 U23 U24 U25 U26",
             new ToyBackend() {
               @Override
               public HostMemory memory(ToyTensor tensor) {
@@ -44,7 +45,7 @@ final class BackendMutants {
             }),
         whole(
             "opens scalars as copies",
-            "G01 S07 S12 U04 U05 U08 U09 U24 U25",
+            "C02 G01 S07 S12 U04 U05 U08 U09 U24 U25",
             new ToyBackend() {
               @Override
               public HostMemory memory(ToyTensor tensor) {
@@ -81,7 +82,7 @@ final class BackendMutants {
             }),
         whole(
             "opens only half of the elements",
-            "S06 S07",
+            "C14 S06 S07",
             new ToyBackend() {
               @Override
               public HostMemory memory(ToyTensor tensor) {
@@ -95,7 +96,7 @@ final class BackendMutants {
             }),
         whole(
             "opens buffers for reading alone",
-            "G01 S06 S07 S08 S12 S17 U03 U08",
+            "C14 G01 S06 S07 S08 S12 S17 U03 U08",
             new ToyBackend() {
               @Override
               public HostMemory memory(ToyTensor tensor) {
@@ -202,7 +203,7 @@ final class BackendMutants {
             }),
         whole(
             "says sizes backwards",
-            "S03 S12 S17 U04 U05 U06 U07 U08 U09 U10",
+            "C02 C08 S03 S12 S17 U04 U05 U06 U07 U08 U09 U10",
             new ToyBackend() {
               @Override
               public TensorSpec describe(ToyTensor tensor) {
@@ -228,7 +229,7 @@ final class BackendMutants {
             }),
         whole(
             "says stride 1 of all sizes",
-            "G01 S07 S09 S12 U04 U05 U06 U07 U08 U09 U24 U25",
+            "C02 G01 S07 S09 S12 U04 U05 U06 U07 U08 U09 U24 U25",
             new ToyBackend() {
               @Override
               public TensorSpec describe(ToyTensor tensor) {
@@ -253,9 +254,9 @@ final class BackendMutants {
             }),
         whole(
             "says one storage of all tensors of a shape",
-            "F01 F02 F03 G01 L01 L02 L03 L04 L05 L06 L07 L08 L09 L10 L11 L12 L13 L14 L16 P01 P02 P03 "
-                + "P04 P06 P07 P08 P09 P10 P11 S10 T01 T02 U09 U10 U13 U14 U15 U17 U18 U20 U21 "
-                + "U22 U23",
+            "C01 C02 C03 C04 C05 C06 C07 C08 C09 C10 C11 C12 C15 C16 F01 F02 F03 G01 L01 L02 "
+                + "L03 L04 L05 L06 L07 L08 L09 L10 L11 L12 L13 L14 L16 P01 P02 P03 P04 P06 P07 P08 "
+                + "P09 P10 P11 S10 T01 T02 U09 U10 U13 U14 U15 U17 U18 U20 U21 U22 U23",
             new ToyBackend() {
               @Override
               public Storage storage(ToyTensor tensor) {
@@ -267,7 +268,7 @@ final class BackendMutants {
             }),
         whole(
             "says another storage each time",
-            "P12 S09 S11",
+            "C13 P12 S09 S11",
             new ToyBackend() {
               @Override
               public Storage storage(ToyTensor tensor) {
@@ -296,9 +297,9 @@ final class BackendMutants {
             }),
         whole(
             "allocates one tensor for all of a shape",
-            "F01 F02 F03 G01 L01 L02 L03 L04 L05 L06 L07 L08 L09 L10 L11 L12 L13 L14 L15 L16 P01 P02 "
-                + "P03 P04 P06 P07 P08 P09 P10 P11 S23 T01 T03 U01 U02 U14 U15 U19 U20 U21 U22 "
-                + "U23",
+            "C01 C03 C04 C05 C06 C07 C09 C10 C11 C12 C15 C16 F01 F02 F03 G01 L01 L02 L03 L04 "
+                + "L05 L06 L07 L08 L09 L10 L11 L12 L13 L14 L15 L16 P01 P02 P03 P04 P06 P07 P08 P09 "
+                + "P10 P11 S23 T01 T03 U01 U02 U14 U15 U19 U20 U21 U22 U23",
             new ToyBackend() {
               private final Map<TensorSpec, ToyTensor> pool = new HashMap<>();
 
@@ -336,7 +337,7 @@ final class BackendMutants {
             }),
         whole(
             "frees nothing",
-            "L08 L12 L15 S13 T05 T06",
+            "C12 L08 L12 L15 S13 T05 T06",
             new ToyBackend() {
               @Override
               public void release(List<ToyTensor> tensors) {

@@ -37,30 +37,33 @@ final class ModelMutants {
             }),
         listing(
             "in the order of a hash map",
-            "F01 F02 F03 G01 L01 L02 L03 L04 L05 L06 L07 L08 L09 L10 L11 L12 L13 L14 L15 L16 P01 P02 "
-                + "P03 P04 P05 P06 P07 P08 P09 P10 P11 P12 S02 S03 S04 S05 S07 S14 S15 S16 S17 "
-                + "S23 T01 T03 U01 U02 U04 U05 U06 U07 U08 U09 U10 U14 U15 U16 U19 U20 U21 U22 "
-                + "U23 U24 U25",
+            "C01 C02 C03 C04 C05 C06 C07 C08 C09 C10 C11 C12 C13 C15 C16 F01 F02 F03 G01 L01 "
+                + "L02 L03 L04 L05 L06 L07 L08 L09 L10 L11 L12 L13 L14 L15 L16 P01 P02 P03 P04 P05 "
+                + "P06 P07 P08 P09 P10 P11 P12 S02 S03 S04 S05 S07 S14 S15 S16 S17 S23 T01 T03 U01 "
+                + "U02 U04 U05 U06 U07 U08 U09 U10 U14 U15 U16 U19 U20 U21 U22 U23 U24 U25",
             ModelMutants::byHash),
         listing(
             "without the last entry",
-            "F01 F02 F03 G01 L01 L02 L03 L04 L05 L06 L07 L08 L09 L10 L11 L12 L13 L14 L15 L16 P01 P02 "
-                + "P03 P04 P05 P06 P07 P08 P09 P10 P11 S02 S03 S04 S05 S07 S14 S15 S16 S23 T01 "
-                + "T03 U01 U02 U04 U05 U06 U07 U08 U09 U14 U15 U19 U20 U21 U22 U23 U24 U25",
+            "C01 C02 C03 C04 C05 C06 C07 C09 C10 C11 C12 C15 C16 F01 F02 F03 G01 L01 L02 L03 "
+                + "L04 L05 L06 L07 L08 L09 L10 L11 L12 L13 L14 L15 L16 P01 P02 P03 P04 P05 P06 P07 "
+                + "P08 P09 P10 P11 S02 S03 S04 S05 S07 S14 S15 S16 S23 T01 T03 U01 U02 U04 U05 U06 "
+                + "U07 U08 U09 U14 U15 U19 U20 U21 U22 U23 U24 U25",
             entries -> entries.size() < 4 ? entries : entries.subList(0, entries.size() - 1)),
         listing(
             "without buffers",
-            "F01 F02 F03 G01 L01 L02 L03 L04 L05 L06 L07 L08 L09 L10 L11 L12 L13 L14 L15 L16 P01 P02 "
-                + "P03 P04 P05 P06 P07 P08 P09 P10 P11 S02 S03 S04 S05 S06 S07 S14 S15 S16 S17 "
-                + "S23 T01 U11 U12 U14 U15 U20 U21 U22 U23",
+            "C01 C03 C04 C05 C06 C07 C09 C10 C11 C12 C14 C15 C16 F01 F02 F03 G01 L01 L02 L03 "
+                + "L04 L05 L06 L07 L08 L09 L10 L11 L12 L13 L14 L15 L16 P01 P02 P03 P04 P05 P06 P07 "
+                + "P08 P09 P10 P11 S02 S03 S04 S05 S06 S07 S14 S15 S16 S17 S23 T01 U11 U12 U14 U15 "
+                + "U20 U21 U22 U23",
             entries -> entries.stream().filter(entry -> entry.role() == Role.PARAMETER).toList()),
         listing("with every role a parameter", "F03 G01 P02 P04 S04", ModelMutants::parametersOnly),
         listing("without wrapper prefixes", "G01 P09", ModelMutants::unwrapped),
         listing(
             "of tensors copied",
-            "F01 F02 F03 G01 L01 L02 L03 L04 L06 L07 L08 L12 L13 L15 P01 P02 P03 P04 P06 P07 P08 P09 "
-                + "P10 P12 S05 S07 S11 S15 S16 S23 T01 T02 T03 U01 U02 U03 U10 U11 U12 U13 U14 "
-                + "U15 U16 U17 U18 U19 U20 U21 U22 U23 U26",
+            "C01 C04 C05 C06 C08 C09 C10 C11 C12 C13 C15 C16 F01 F02 F03 G01 L01 L02 L03 L04 "
+                + "L06 L07 L08 L12 L13 L15 P01 P02 P03 P04 P06 P07 P08 P09 P10 P12 S05 S07 S11 S15 "
+                + "S16 S23 T01 T02 T03 U01 U02 U03 U10 U11 U12 U13 U14 U15 U16 U17 U18 U19 U20 U21 "
+                + "U22 U23 U26",
             ModelMutants::copied),
         viewing(
             "that always says that it moved",
@@ -85,9 +88,9 @@ final class ModelMutants {
                 }),
         viewing(
             "that frees the model's tensors when it is closed",
-            "F01 F02 F03 L01 L02 L03 L04 L05 L06 L07 L08 L09 L10 L11 L12 L13 L14 L15 L16 P01 P02 P03 "
-                + "P04 P05 P06 P07 P08 P09 P10 P11 S02 S04 S05 S10 S14 S15 S16 S23 T01 U14 U15 "
-                + "U20 U21 U22 U23",
+            "C01 C03 C04 C05 C06 C07 C09 C10 C11 C12 C15 C16 F01 F02 F03 L01 L02 L03 L04 L05 "
+                + "L06 L07 L08 L09 L10 L11 L12 L13 L14 L15 L16 P01 P02 P03 P04 P05 P06 P07 P08 P09 "
+                + "P10 P11 S02 S04 S05 S10 S14 S15 S16 S23 T01 U14 U15 U20 U21 U22 U23",
             (view, backend) ->
                 new ForwardingView(view) {
                   @Override

@@ -13,6 +13,7 @@ final class Mutants {
         .addAll(BackendMutants.all())
         .addAll(ModelMutants.all())
         .addAll(AverageMutants.all())
+        .addAll(CheckpointMutants.all())
         .build();
   }
 }
