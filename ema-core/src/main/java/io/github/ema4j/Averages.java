@@ -66,7 +66,7 @@ final class Averages<M, T> {
     }
     members = made.build();
     shadows = setup.shadows();
-    blend = Blend.ofAverages(config.rule(), members.size());
+    blend = blend();
   }
 
   /**
@@ -143,6 +143,10 @@ final class Averages<M, T> {
 
   @Nullable Supplier<M> moduleSupplier() {
     return moduleSupplier;
+  }
+
+  private Blend blend() {
+    return Blend.ofAverages(config.rule(), config.flushSubnormals(), members.size());
   }
 
   void update(M newModel) {
@@ -346,7 +350,7 @@ final class Averages<M, T> {
       members.get(i).take(setup.clock(i), setup.shadows().get(i));
     }
     shadows = setup.shadows();
-    blend = Blend.ofAverages(config.rule(), members.size());
+    blend = blend();
   }
 
   /** Takes note of what the model is now, whose weights were loaded with the averages. */
@@ -361,6 +365,7 @@ final class Averages<M, T> {
   private void moveTo(Device device) {
     List<TensorSpec> specs = members.get(0).shadow().specs();
     if (specs.stream().anyMatch(spec -> !spec.device().equals(device))) {
+      Setup.checkCanFlush(config, backend, device);
       List<TensorSpec> wanted = specs.stream().map(spec -> spec.withDevice(device)).toList();
       List<Shadow<T>> moved = new ArrayList<>();
       try {

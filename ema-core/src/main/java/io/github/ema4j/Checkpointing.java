@@ -234,7 +234,8 @@ record Checkpointing<M, T>(Averages<M, T> averages, ImmutableList<String> names)
             averages.device(),
             first.timing(),
             first.guard(),
-            averages.config().canary());
+            averages.config().canary(),
+            first.flushSubnormals());
     return averages.setup(
         shared, configs.stream().map(each -> each.strategy().schedule()).toList());
   }

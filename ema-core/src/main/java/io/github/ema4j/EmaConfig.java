@@ -24,6 +24,10 @@ import java.util.Optional;
  *     before found it (the first, as it was at the start): a sign that {@code update} is called
  *     before the optimiser's step, or twice after it, or that the optimiser does nothing. A few
  *     elements of each tensor are compared
+ * @param flushSubnormals whether averaged elements that have become smaller than the least normal
+ *     number of float32 (float64 for averages kept in that) are set to zero, of the same sign. It
+ *     changes results; weights that training holds at zero are then no longer slow to average on
+ *     processors that are slow with subnormal numbers. For averages in host memory alone
  */
 public record EmaConfig(
     EmaStrategy strategy,
@@ -33,7 +37,8 @@ public record EmaConfig(
     Optional<Device> device,
     Timing timing,
     NonFiniteGuard guard,
-    boolean canary) {
+    boolean canary,
+    boolean flushSubnormals) {
 
   private static final EmaConfig DEFAULTS =
       new EmaConfig(
@@ -44,7 +49,8 @@ public record EmaConfig(
           Optional.empty(),
           Timing.EVERY_STEP,
           NonFiniteGuard.FAIL_ON_HOST,
-          true);
+          true,
+          false);
 
   /** Checks that all parts are there. */
   public EmaConfig {
@@ -158,43 +164,64 @@ public record EmaConfig(
 
   /** Returns this configuration with another strategy. */
   public EmaConfig withStrategy(EmaStrategy newStrategy) {
-    return new EmaConfig(newStrategy, rule, policy, shadowType, device, timing, guard, canary);
+    return new EmaConfig(
+        newStrategy, rule, policy, shadowType, device, timing, guard, canary, flushSubnormals);
   }
 
   /** Returns this configuration with another arithmetic. */
   public EmaConfig withRule(AveragingRule newRule) {
-    return new EmaConfig(strategy, newRule, policy, shadowType, device, timing, guard, canary);
+    return new EmaConfig(
+        strategy, newRule, policy, shadowType, device, timing, guard, canary, flushSubnormals);
   }
 
   /** Returns this configuration with another policy. */
   public EmaConfig withPolicy(EntryPolicy newPolicy) {
-    return new EmaConfig(strategy, rule, newPolicy, shadowType, device, timing, guard, canary);
+    return new EmaConfig(
+        strategy, rule, newPolicy, shadowType, device, timing, guard, canary, flushSubnormals);
   }
 
   /** Returns this configuration with another shadow type. */
   public EmaConfig withShadowType(ShadowType newShadowType) {
-    return new EmaConfig(strategy, rule, policy, newShadowType, device, timing, guard, canary);
+    return new EmaConfig(
+        strategy, rule, policy, newShadowType, device, timing, guard, canary, flushSubnormals);
   }
 
   /** Returns this configuration with the average on a named device. */
   public EmaConfig withDevice(Device newDevice) {
     return new EmaConfig(
-        strategy, rule, policy, shadowType, Optional.of(newDevice), timing, guard, canary);
+        strategy,
+        rule,
+        policy,
+        shadowType,
+        Optional.of(newDevice),
+        timing,
+        guard,
+        canary,
+        flushSubnormals);
   }
 
   /** Returns this configuration with updates at other times. */
   public EmaConfig withTiming(Timing newTiming) {
-    return new EmaConfig(strategy, rule, policy, shadowType, device, newTiming, guard, canary);
+    return new EmaConfig(
+        strategy, rule, policy, shadowType, device, newTiming, guard, canary, flushSubnormals);
   }
 
   /** Returns this configuration with another answer to NaN and infinity. */
   public EmaConfig withGuard(NonFiniteGuard newGuard) {
-    return new EmaConfig(strategy, rule, policy, shadowType, device, timing, newGuard, canary);
+    return new EmaConfig(
+        strategy, rule, policy, shadowType, device, timing, newGuard, canary, flushSubnormals);
   }
 
   /** Returns this configuration with the canary on or off. */
   public EmaConfig withCanary(boolean newCanary) {
-    return new EmaConfig(strategy, rule, policy, shadowType, device, timing, guard, newCanary);
+    return new EmaConfig(
+        strategy, rule, policy, shadowType, device, timing, guard, newCanary, flushSubnormals);
+  }
+
+  /** Returns this configuration with subnormal numbers flushed to zero, or not. */
+  public EmaConfig withFlushSubnormals(boolean newFlushSubnormals) {
+    return new EmaConfig(
+        strategy, rule, policy, shadowType, device, timing, guard, canary, newFlushSubnormals);
   }
 
   /**

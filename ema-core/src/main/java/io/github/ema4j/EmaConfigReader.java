@@ -26,7 +26,8 @@ final class EmaConfigReader {
             .withShadowType(section.choice("shadowType", ShadowType.class, start.shadowType()))
             .withTiming(timing(start.timing()))
             .withGuard(section.choice("guard", NonFiniteGuard.class, start.guard()))
-            .withCanary(section.flag("canary", start.canary()));
+            .withCanary(section.flag("canary", start.canary()))
+            .withFlushSubnormals(section.flag("flushSubnormals", start.flushSubnormals()));
     Device device = section.value("device", Device::parse, Device.CPU);
     section.reportUnknown();
     return section.has("device") ? read.withDevice(device) : read;

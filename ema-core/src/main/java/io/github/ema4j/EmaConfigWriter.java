@@ -40,6 +40,7 @@ final class EmaConfigWriter {
     keys.put("microSteps", config.timing().microSteps());
     keys.put("guard", config.guard());
     keys.put("canary", config.canary());
+    keys.put("flushSubnormals", config.flushSubnormals());
     keys.put("schedule", schedule(config.strategy().schedule()));
     return keys;
   }

@@ -200,6 +200,15 @@ public interface ModelEma<M> extends Average<M>, Resumable, AutoCloseable {
     }
 
     /**
+     * Sets whether averaged elements that have become subnormal are set to zero, as {@link
+     * EmaConfig#flushSubnormals} tells; off by default, as it changes results.
+     */
+    public Builder<M> flushSubnormals(boolean flush) {
+      config = config.withFlushSubnormals(flush);
+      return this;
+    }
+
+    /**
      * Sets what makes the model behind {@link Average#module}, for frameworks that cannot copy one:
      * a model of the same architecture, whatever its weights. The average owns what it returns,
      * unless it refuses it.

@@ -8,7 +8,9 @@ import io.github.ema4j.StateDict.Entry;
 import io.github.ema4j.internal.Shadow;
 import io.github.ema4j.internal.Slot;
 import io.github.ema4j.internal.TensorPairs.Tensors;
+import io.github.ema4j.spi.DeviceBackend;
 import io.github.ema4j.spi.ModelAdapter;
+import io.github.ema4j.spi.TensorBackend;
 import java.util.List;
 import java.util.Set;
 import java.util.function.Predicate;
@@ -51,6 +53,7 @@ record Setup<T>(
               "model", adapter.backend(), Slot.select(slots, dict.entries(), Slot::isKept));
       List<TensorSpec> specs =
           slots.stream().filter(Slot::isKept).map(slot -> shadowSpec(slot, config)).toList();
+      specs.forEach(spec -> checkCanFlush(config, adapter.backend(), spec.device()));
       List<Shadow<T>> shadows = Shadow.allLike(kept, specs, schedules.size());
       return new Setup<>(
           config, ImmutableList.copyOf(schedules), slots, ImmutableList.copyOf(shadows));
@@ -80,6 +83,21 @@ record Setup<T>(
     ElementType type =
         slot.treatment() == Treatment.AVERAGE ? config.shadowType().of(spec.type()) : spec.type();
     return spec.withType(type).withDevice(config.device().orElse(spec.device()));
+  }
+
+  /**
+   * Checks that subnormal numbers can be flushed where an average is to be, if they are to be.
+   *
+   * @throws UnsupportedOperationException if the framework's own operations would average there
+   */
+  static void checkCanFlush(EmaConfig config, TensorBackend<?> backend, Device device) {
+    if (config.flushSubnormals() && backend instanceof DeviceBackend && !device.isCpu()) {
+      throw new UnsupportedOperationException(
+          String.format(
+              "flushSubnormals is for averages in host memory, but this one is to be on %s, where"
+                  + " the operations of '%s' average; leave it off, or keep the average on the cpu",
+              device, backend.name()));
+    }
   }
 
   /** Returns what turns calls into updates of one of the averages. */

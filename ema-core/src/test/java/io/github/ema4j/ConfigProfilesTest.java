@@ -141,7 +141,7 @@ class ConfigProfilesTest {
             + " and extend it",
         "ema.profiles.x = 3 | ema.profiles.x: must be a table, but was 3",
         "ema.profiles.top.shedule.decay = 0.5 | unknown key ema.profiles.top.shedule.decay; known"
-            + " are canary, clock, device, every, extends, guard, microSteps, policy.counter,"
+            + " are canary, clock, device, every, extends, flushSubnormals, guard, microSteps, policy.counter,"
             + " policy.frozen, policy.parameter, policy.patterns, policy.statistic, rule,"
             + " schedule.decay, schedule.delay, schedule.maximum, schedule.minimum, schedule.of,"
             + " schedule.scaling, schedule.type, schedule.zeroDebias, shadowType, strategy; did you"

@@ -9,6 +9,7 @@ import static io.github.ema4j.Models.release;
 import static io.github.ema4j.Models.tensor;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.github.ema4j.FarBackend.Far;
 import io.github.ema4j.array.ArrayBackend;
@@ -65,6 +66,22 @@ class DeviceAverageTest {
         SeededTensors.assertSameBits(arrays, swapped, "in the swap");
       }
       SeededTensors.assertSameBits(arrays, before, "after the swap");
+    }
+    assertThat(backend.live()).isZero();
+  }
+
+  @Test
+  void subnormalNumbersCannotBeFlushedWhereTheFrameworkAverages() {
+    StateDict<Far> model = dictOf(far(tensor(1)));
+    ModelEma.Builder<StateDict<Far>> builder = ModelEma.builder(adapter).flushSubnormals(true);
+    assertThatThrownBy(() -> builder.build(model))
+        .isInstanceOf(UnsupportedOperationException.class)
+        .hasMessageStartingWith("flushSubnormals is for averages in host memory, but this one")
+        .hasMessageEndingWith("leave it off, or keep the average on the cpu");
+    try (ModelEma<StateDict<Far>> ema = builder.device(Device.CPU).build(model)) {
+      assertThatThrownBy(() -> ema.to(FarBackend.DEVICE))
+          .isInstanceOf(UnsupportedOperationException.class);
+      ema.update(model);
     }
     assertThat(backend.live()).isZero();
   }

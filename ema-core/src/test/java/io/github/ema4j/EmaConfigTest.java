@@ -195,7 +195,7 @@ class EmaConfigTest {
         .isThrownBy(() -> read(line))
         .withMessageStartingWith(
             "the configuration has problems:\n  String: 2: unknown key ema.average.%s; known are "
-                + "canary, clock, device, every, extends, guard, microSteps, policy.counter, policy.frozen,"
+                + "canary, clock, device, every, extends, flushSubnormals, guard, microSteps, policy.counter, policy.frozen,"
                 + " policy.parameter, policy.patterns, policy.statistic, rule, schedule.decay, schedule.delay, schedule.maximum, schedule.minimum, schedule.of,"
                 + " schedule.scaling, schedule.type, schedule.zeroDebias, shadowType, strategy",
             key);
@@ -263,11 +263,12 @@ class EmaConfigTest {
   }
 
   @Test
-  void timingGuardAndCanaryAreRead() {
+  void timingGuardAndSwitchesAreRead() {
     assertThat(read("clock = samples, every = 1000, microSteps = 4"))
         .isEqualTo(DEFAULTS.withTiming(new Timing(Clock.SAMPLES, 1000, 4)));
     assertThat(read("guard = skip")).isEqualTo(DEFAULTS.withGuard(NonFiniteGuard.SKIP));
     assertThat(read("canary = false")).isEqualTo(DEFAULTS.withCanary(false));
+    assertThat(read("flushSubnormals = true")).isEqualTo(DEFAULTS.withFlushSubnormals(true));
   }
 
   @Test

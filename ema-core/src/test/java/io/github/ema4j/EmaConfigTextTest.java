@@ -54,7 +54,7 @@ class EmaConfigTextTest {
         .hasToString(
             "ema.average { strategy = name-matched, rule = lerp, shadowType = auto, policy {"
                 + " parameter = average, frozen = average, statistic = average, counter = copy },"
-                + " clock = steps, every = 1, microSteps = 1, guard = fail-on-host, canary = true, schedule {"
+                + " clock = steps, every = 1, microSteps = 1, guard = fail-on-host, canary = true, flushSubnormals = false, schedule {"
                 + " type = constant, decay = 0.9999 } }");
   }
 

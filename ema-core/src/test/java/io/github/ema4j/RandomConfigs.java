@@ -50,6 +50,7 @@ final class RandomConfigs {
                 new Timing(
                     any(Clock.values()), whole(), (int) Math.min(whole(), Integer.MAX_VALUE)))
             .withGuard(any(NonFiniteGuard.values()))
+            .withFlushSubnormals(random.nextBoolean())
             .withCanary(random.nextBoolean());
     return switch (random.nextInt(3)) {
       case 0 -> config.withDevice(Device.CPU);

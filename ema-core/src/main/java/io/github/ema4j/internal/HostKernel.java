@@ -18,7 +18,8 @@ import org.jspecify.annotations.Nullable;
  * owns its blocks.
  */
 final class HostKernel {
-  private static final int BLOCK = 1024;
+  /** Twice as many, or half, take longer: docs/performance/portable-kernel.md. */
+  private static final int BLOCK = 512;
 
   /** So much of a model stays in the first-level cache while it is averaged several times. */
   private static final int SHARED_BLOCK = 2048;
@@ -90,7 +91,7 @@ final class HostKernel {
   private final class Averaging extends Blocks {
     private ElementType leftType = ElementType.F32;
     private ElementType rightType = ElementType.F32;
-    private Blend blend = Blend.ofAverages(AveragingRule.LERP, 0);
+    private Blend blend = Blend.ofAverages(AveragingRule.LERP, false, 0);
     private boolean inRuns;
 
     void prepare(ElementType newLeft, ElementType newRight, Blend newBlend, boolean newInRuns) {
@@ -148,9 +149,10 @@ final class HostKernel {
         V average = lefts[k].viewAt(atLeft, kernel);
         int index = lefts[k].indexAt(atLeft);
         double weight = blend.weight(k);
+        boolean flush = blend.flushes();
         switch (blend.rule()) {
           case LERP ->
-              kernel.lerp(leftType, average, index, rightType, model, modelIndex, n, weight);
+              kernel.lerp(leftType, average, index, rightType, model, modelIndex, n, weight, flush);
           case WEIGHTED_SUM ->
               kernel.weightedSum(
                   leftType,
@@ -161,7 +163,8 @@ final class HostKernel {
                   modelIndex,
                   n,
                   blend.decay(k),
-                  weight);
+                  weight,
+                  flush);
         }
       }
     }
@@ -171,6 +174,9 @@ final class HostKernel {
         case LERP -> Arithmetic.lerp(wideAverages, wideModels, n, blend.weight(k));
         case WEIGHTED_SUM ->
             Arithmetic.weightedSum(wideAverages, wideModels, n, blend.decay(k), blend.weight(k));
+      }
+      if (blend.flushes()) {
+        Arithmetic.flush(wideAverages, n);
       }
     }
 
@@ -183,6 +189,9 @@ final class HostKernel {
         Arithmetic.roundedWeightedSum(averages, models, n, decay, weight, leftType);
       } else {
         Arithmetic.weightedSum(averages, models, n, decay, weight);
+      }
+      if (blend.flushes()) {
+        Arithmetic.flush(averages, n);
       }
     }
   }

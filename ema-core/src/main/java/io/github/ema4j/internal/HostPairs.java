@@ -171,7 +171,7 @@ final class HostPairs<L, R> {
 
   /** Averages right into the lefts; copies what is to be copied. */
   private final class Averaging extends Task {
-    private Blend blend = Blend.ofAverages(AveragingRule.LERP, 0);
+    private Blend blend = Blend.ofAverages(AveragingRule.LERP, false, 0);
 
     @Override
     void run(HostKernel kernel, int index, Open<L, R> open, long begin, long end) {

@@ -30,6 +30,7 @@ public interface RunKernel<V> {
    *
    * @param elements how many elements there are from each index on
    * @param weight of the model, in [0, 1]; rounded to the average's type
+   * @param flush whether results below the least normal number become zeros of the same sign
    */
   void lerp(
       ElementType averageType,
@@ -39,7 +40,8 @@ public interface RunKernel<V> {
       V models,
       int modelIndex,
       int elements,
-      double weight);
+      double weight,
+      boolean flush);
 
   /**
    * Averages by {@link io.github.ema4j.AveragingRule#WEIGHTED_SUM}.
@@ -47,6 +49,7 @@ public interface RunKernel<V> {
    * @param elements how many elements there are from each index on
    * @param decay the factor of the average; rounded to its type
    * @param weight the factor of the model; rounded to the average's type
+   * @param flush whether results below the least normal number become zeros of the same sign
    */
   void weightedSum(
       ElementType averageType,
@@ -57,7 +60,8 @@ public interface RunKernel<V> {
       int modelIndex,
       int elements,
       double decay,
-      double weight);
+      double weight,
+      boolean flush);
 
   /** Tells whether elements, of a type that it takes as a model's, are neither NaN nor infinite. */
   boolean isFinite(ElementType modelType, V models, int modelIndex, int elements);

@@ -89,7 +89,8 @@ class ForeignByteOrderTest {
         Buffer models,
         int modelIndex,
         int elements,
-        double weight) {
+        double weight,
+        boolean flush) {
       for (int i = 0; i < elements; i++) {
         ((FloatBuffer) averages).put(averageIndex + i, -1);
       }
@@ -105,7 +106,8 @@ class ForeignByteOrderTest {
         int modelIndex,
         int elements,
         double decay,
-        double weight) {
+        double weight,
+        boolean flush) {
       throw new AssertionError("the rule is lerp");
     }
 

@@ -14,7 +14,13 @@ final class DoubleVectors {
 
   private DoubleVectors() {}
 
-  static void lerp(MemorySegment average, long averageAt, MemorySegment model, long modelAt, int n, double weight) {
+  static void lerp(
+      MemorySegment average,
+      long averageAt,
+      MemorySegment model,
+      long modelAt,
+      int n,
+      double weight) {
     if (weight < 0.5) {
       lerpFromAverage(average, averageAt, model, modelAt, n, weight);
     } else {
@@ -23,12 +29,20 @@ final class DoubleVectors {
   }
 
   private static void lerpFromAverage(
-      MemorySegment average, long averageAt, MemorySegment model, long modelAt, int n, double weight) {
+      MemorySegment average,
+      long averageAt,
+      MemorySegment model,
+      long modelAt,
+      int n,
+      double weight) {
     DoubleVector weights = DoubleVector.broadcast(SPECIES, weight);
     int bound = SPECIES.loopBound(n);
     for (int i = 0; i < bound; i += LANES) {
       DoubleVector e = load(average, averageAt, i);
-      load(model, modelAt, i).sub(e).fma(weights, e).intoMemorySegment(average, averageAt + bytes(i), LITTLE_ENDIAN);
+      load(model, modelAt, i)
+          .sub(e)
+          .fma(weights, e)
+          .intoMemorySegment(average, averageAt + bytes(i), LITTLE_ENDIAN);
     }
     for (int i = bound; i < n; i++) {
       double e = get(average, averageAt, i);
@@ -37,7 +51,12 @@ final class DoubleVectors {
   }
 
   private static void lerpFromModel(
-      MemorySegment average, long averageAt, MemorySegment model, long modelAt, int n, double rest) {
+      MemorySegment average,
+      long averageAt,
+      MemorySegment model,
+      long modelAt,
+      int n,
+      double rest) {
     DoubleVector rests = DoubleVector.broadcast(SPECIES, rest);
     int bound = SPECIES.loopBound(n);
     for (int i = 0; i < bound; i += LANES) {
@@ -54,7 +73,13 @@ final class DoubleVectors {
   }
 
   static void weightedSum(
-      MemorySegment average, long averageAt, MemorySegment model, long modelAt, int n, double decay, double weight) {
+      MemorySegment average,
+      long averageAt,
+      MemorySegment model,
+      long modelAt,
+      int n,
+      double decay,
+      double weight) {
     DoubleVector decays = DoubleVector.broadcast(SPECIES, decay);
     DoubleVector weights = DoubleVector.broadcast(SPECIES, weight);
     int bound = SPECIES.loopBound(n);
@@ -65,7 +90,27 @@ final class DoubleVectors {
           .intoMemorySegment(average, averageAt + bytes(i), LITTLE_ENDIAN);
     }
     for (int i = bound; i < n; i++) {
-      set(average, averageAt, i, get(average, averageAt, i) * decay + get(model, modelAt, i) * weight);
+      set(
+          average,
+          averageAt,
+          i,
+          get(average, averageAt, i) * decay + get(model, modelAt, i) * weight);
+    }
+  }
+
+  /** Makes zeros of subnormal numbers, keeping their sign. */
+  static void flush(MemorySegment average, long averageAt, int n) {
+    int bound = SPECIES.loopBound(n);
+    for (int i = 0; i < bound; i += LANES) {
+      DoubleVector e = load(average, averageAt, i);
+      e.mul(0, e.abs().lt(Double.MIN_NORMAL))
+          .intoMemorySegment(average, averageAt + bytes(i), LITTLE_ENDIAN);
+    }
+    for (int i = bound; i < n; i++) {
+      double e = get(average, averageAt, i);
+      if (Math.abs(e) < Double.MIN_NORMAL) {
+        set(average, averageAt, i, e * 0);
+      }
     }
   }
 

@@ -28,29 +28,49 @@ final class Exponents {
     int bound = SHORTS.loopBound(n);
     for (int i = 0; i < bound; i += SHORTS.length()) {
       ShortVector bits =
-          ShortVector.fromMemorySegment(SHORTS, segment, begin + (long) i * Short.BYTES, LITTLE_ENDIAN);
+          ShortVector.fromMemorySegment(
+              SHORTS, segment, begin + (long) i * Short.BYTES, LITTLE_ENDIAN);
       greatest = greatest.max(bits.and(exponent));
     }
     int last = greatest.reduceLanes(VectorOperators.MAX);
     for (int i = bound; i < n; i++) {
-      last = Math.max(last, segment.get(JAVA_SHORT_UNALIGNED, begin + (long) i * Short.BYTES) & exponent);
+      last =
+          Math.max(
+              last, segment.get(JAVA_SHORT_UNALIGNED, begin + (long) i * Short.BYTES) & exponent);
     }
     return last < exponent;
   }
 
+  /** Four greatest at a time, as each waits for the one before. */
   static boolean areFinite(MemorySegment segment, long begin, int n, int exponent) {
-    IntVector greatest = IntVector.zero(INTS);
-    int bound = INTS.loopBound(n);
-    for (int i = 0; i < bound; i += INTS.length()) {
-      IntVector bits =
-          IntVector.fromMemorySegment(INTS, segment, begin + (long) i * Integer.BYTES, LITTLE_ENDIAN);
-      greatest = greatest.max(bits.and(exponent));
+    int lanes = INTS.length();
+    IntVector one = IntVector.zero(INTS);
+    IntVector two = one;
+    IntVector three = one;
+    IntVector four = one;
+    int i = 0;
+    for (; i <= n - 4 * lanes; i += 4 * lanes) {
+      one = one.max(load(segment, begin, i).and(exponent));
+      two = two.max(load(segment, begin, i + lanes).and(exponent));
+      three = three.max(load(segment, begin, i + 2 * lanes).and(exponent));
+      four = four.max(load(segment, begin, i + 3 * lanes).and(exponent));
+    }
+    IntVector greatest = one.max(two).max(three.max(four));
+    for (; i <= n - lanes; i += lanes) {
+      greatest = greatest.max(load(segment, begin, i).and(exponent));
     }
     int last = greatest.reduceLanes(VectorOperators.MAX);
-    for (int i = bound; i < n; i++) {
-      last = Math.max(last, segment.get(JAVA_INT_UNALIGNED, begin + (long) i * Integer.BYTES) & exponent);
+    for (; i < n; i++) {
+      last =
+          Math.max(
+              last, segment.get(JAVA_INT_UNALIGNED, begin + (long) i * Integer.BYTES) & exponent);
     }
     return last < exponent;
+  }
+
+  private static IntVector load(MemorySegment segment, long begin, int index) {
+    return IntVector.fromMemorySegment(
+        INTS, segment, begin + (long) index * Integer.BYTES, LITTLE_ENDIAN);
   }
 
   static boolean areFinite(MemorySegment segment, long begin, int n, long exponent) {
@@ -58,12 +78,15 @@ final class Exponents {
     int bound = LONGS.loopBound(n);
     for (int i = 0; i < bound; i += LONGS.length()) {
       LongVector bits =
-          LongVector.fromMemorySegment(LONGS, segment, begin + (long) i * Long.BYTES, LITTLE_ENDIAN);
+          LongVector.fromMemorySegment(
+              LONGS, segment, begin + (long) i * Long.BYTES, LITTLE_ENDIAN);
       greatest = greatest.max(bits.and(exponent));
     }
     long last = greatest.reduceLanes(VectorOperators.MAX);
     for (int i = bound; i < n; i++) {
-      last = Math.max(last, segment.get(JAVA_LONG_UNALIGNED, begin + (long) i * Long.BYTES) & exponent);
+      last =
+          Math.max(
+              last, segment.get(JAVA_LONG_UNALIGNED, begin + (long) i * Long.BYTES) & exponent);
     }
     return last < exponent;
   }

@@ -24,7 +24,13 @@ final class HalfVectors {
   private HalfVectors() {}
 
   static void lerp(
-      MemorySegment average, long averageAt, MemorySegment model, long modelAt, int n, boolean bfloat, float weight) {
+      MemorySegment average,
+      long averageAt,
+      MemorySegment model,
+      long modelAt,
+      int n,
+      boolean bfloat,
+      float weight) {
     if (weight < 0.5f) {
       lerpFromAverage(average, averageAt, model, modelAt, n, bfloat, weight);
     } else {
@@ -33,7 +39,13 @@ final class HalfVectors {
   }
 
   private static void lerpFromAverage(
-      MemorySegment average, long averageAt, MemorySegment model, long modelAt, int n, boolean bfloat, float weight) {
+      MemorySegment average,
+      long averageAt,
+      MemorySegment model,
+      long modelAt,
+      int n,
+      boolean bfloat,
+      float weight) {
     FloatVector weights = FloatVector.broadcast(FLOATS, weight);
     int bound = FLOATS.loopBound(n);
     for (int i = 0; i < bound; i += LANES) {
@@ -49,7 +61,13 @@ final class HalfVectors {
   }
 
   private static void lerpFromModel(
-      MemorySegment average, long averageAt, MemorySegment model, long modelAt, int n, boolean bfloat, float rest) {
+      MemorySegment average,
+      long averageAt,
+      MemorySegment model,
+      long modelAt,
+      int n,
+      boolean bfloat,
+      float rest) {
     FloatVector rests = FloatVector.broadcast(FLOATS, rest);
     int bound = FLOATS.loopBound(n);
     for (int i = 0; i < bound; i += LANES) {
@@ -87,7 +105,10 @@ final class HalfVectors {
     }
     for (int i = bound; i < n; i++) {
       float e = average.get(JAVA_FLOAT_UNALIGNED, averageAt + at(i));
-      average.set(JAVA_FLOAT_UNALIGNED, averageAt + at(i), e * decay + get(model, modelAt, i, bfloat) * weight);
+      average.set(
+          JAVA_FLOAT_UNALIGNED,
+          averageAt + at(i),
+          e * decay + get(model, modelAt, i, bfloat) * weight);
     }
   }
 
@@ -113,7 +134,8 @@ final class HalfVectors {
 
   private static IntVector bits(MemorySegment model, long begin, int index) {
     ShortVector shorts =
-        ShortVector.fromMemorySegment(SHORTS, model, begin + (long) index * Short.BYTES, LITTLE_ENDIAN);
+        ShortVector.fromMemorySegment(
+            SHORTS, model, begin + (long) index * Short.BYTES, LITTLE_ENDIAN);
     return (IntVector) shorts.convertShape(VectorOperators.ZERO_EXTEND_S2I, INTS, 0);
   }
 

@@ -7,6 +7,10 @@ import java.nio.Buffer;
 
 /** The arithmetic of averages on vectors: float32 and float64, and half-precision models. */
 final class VectorKernel implements RunKernel<MemorySegment> {
+  /**
+   * So many elements stay in the first-level cache until their subnormal numbers are looked for.
+   */
+  private static final int FLUSHED = 2048;
 
   @Override
   public String name() {
@@ -37,7 +41,17 @@ final class VectorKernel implements RunKernel<MemorySegment> {
       MemorySegment models,
       int modelIndex,
       int elements,
-      double weight) {
+      double weight,
+      boolean flush) {
+    if (flush) {
+      for (int i = 0; i < elements; i += FLUSHED) {
+        int n = Math.min(FLUSHED, elements - i);
+        int average = averageIndex + i;
+        lerp(averageType, averages, average, modelType, models, modelIndex + i, n, weight, false);
+        flush(averageType, averages, average, n);
+      }
+      return;
+    }
     long e = at(averageType, averageIndex);
     long m = at(modelType, modelIndex);
     float w = (float) weight;
@@ -60,7 +74,19 @@ final class VectorKernel implements RunKernel<MemorySegment> {
       int modelIndex,
       int elements,
       double decay,
-      double weight) {
+      double weight,
+      boolean flush) {
+    if (flush) {
+      for (int i = 0; i < elements; i += FLUSHED) {
+        int n = Math.min(FLUSHED, elements - i);
+        int average = averageIndex + i;
+        int model = modelIndex + i;
+        weightedSum(
+            averageType, averages, average, modelType, models, model, n, decay, weight, false);
+        flush(averageType, averages, average, n);
+      }
+      return;
+    }
     long e = at(averageType, averageIndex);
     long m = at(modelType, modelIndex);
     float d = (float) decay;
@@ -71,6 +97,14 @@ final class VectorKernel implements RunKernel<MemorySegment> {
       case BF16 -> HalfVectors.weightedSum(averages, e, models, m, elements, true, d, w);
       case F16 -> HalfVectors.weightedSum(averages, e, models, m, elements, false, d, w);
       case I64, I32, I16, I8, U8, BOOL -> throw new AssertionError(modelType);
+    }
+  }
+
+  private static void flush(ElementType type, MemorySegment averages, int index, int elements) {
+    if (type == ElementType.F64) {
+      DoubleVectors.flush(averages, at(type, index), elements);
+    } else {
+      FloatVectors.flush(averages, at(type, index), elements);
     }
   }
 
