@@ -87,7 +87,6 @@ public final class Checkpoint implements AutoCloseable {
     }
   }
 
-  /** Takes a file that compares its checksums when its state dicts are asked for. */
   private static Checkpoint of(PthFile file, PthLayout layout) {
     return new Checkpoint(
         file.path(),
@@ -96,7 +95,7 @@ public final class Checkpoint implements AutoCloseable {
         file.hasAverage(layout)
             ? Map.of("", SavedAverage.ofOthers(file.average(layout)))
             : Map.of(),
-        () -> {},
+        file::verify,
         file::close);
   }
 
@@ -135,7 +134,8 @@ public final class Checkpoint implements AutoCloseable {
   }
 
   /**
-   * Checks that the file's bytes are those that were written, as {@link TensorFile#verify}.
+   * Checks that the file's bytes are those that were written, as {@link TensorFile#verify} and
+   * {@link PthFile#verify} do.
    *
    * @throws CheckpointException if a byte has changed
    * @throws IllegalStateException if the file is closed

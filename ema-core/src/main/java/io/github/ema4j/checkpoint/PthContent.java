@@ -20,4 +20,11 @@ interface PthContent {
    * @throws CheckpointException if they differ
    */
   void verify(PthStorage storage);
+
+  /**
+   * Compares all bytes to their checksums, if the file has some.
+   *
+   * @throws CheckpointException if they differ
+   */
+  void verify();
 }

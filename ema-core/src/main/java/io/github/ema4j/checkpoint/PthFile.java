@@ -220,6 +220,17 @@ public final class PthFile implements AutoCloseable {
   }
 
   /**
+   * Compares the checksums of all that the file has, as far as it has some: those of the format
+   * before PyTorch 1.6 have none, and pass. Reads all of it.
+   *
+   * @throws CheckpointException if a byte has changed
+   * @throws IllegalStateException if the file is closed
+   */
+  public void verify() {
+    content.verify();
+  }
+
+  /**
    * Closes the file; using its tensors is an error from then on. Mapped memory is given back when
    * it is garbage.
    */

@@ -58,6 +58,11 @@ final class PthLegacy implements PthContent {
     // These files have no checksums.
   }
 
+  @Override
+  public void verify() {
+    file.requireOpen();
+  }
+
   private void require(Object expected, ByteBuffer in, String what) {
     Object found = PthPickle.read(file, what, in, Set.of()).root();
     if (!expected.equals(found)) {

@@ -59,6 +59,12 @@ final class PthZip implements PthContent {
     verify(entry("data/" + storage.key()));
   }
 
+  @Override
+  public void verify() {
+    file.requireOpen();
+    entries.keySet().forEach(name -> verify(entry(name.substring(folder.length()))));
+  }
+
   /** Finds the folder that all entries are in: it is named after the file as first saved. */
   private String folder() {
     String first = entries.keySet().stream().findFirst().orElse("");

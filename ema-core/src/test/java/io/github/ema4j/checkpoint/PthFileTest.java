@@ -10,6 +10,8 @@ import io.github.ema4j.StateDict.Entry;
 import io.github.ema4j.array.ArrayBackend;
 import io.github.ema4j.array.ArrayTensor;
 import java.io.IOException;
+import java.io.RandomAccessFile;
+import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -311,6 +313,63 @@ class PthFileTest {
             .hasMessageContaining("/data/14': it is damaged: its checksum is ");
       }
     }
+  }
+
+  /** Also where no state dict has them: here the optimiser's. */
+  @Test
+  void verifyingFindsDamageAnywhere() throws IOException {
+    byte[] sound = Golden.bytes("timm-checkpoint.pth.tar");
+    FileBytes bytes = FileBytes.of(Path.of("test"), ByteBuffer.wrap(sound));
+    Path path = folder.resolve("damaged.pth.tar");
+    for (ZipEntry entry : ZipDirectory.read(bytes).values()) {
+      if (entry.bytes() > 0 && entry.name().contains("/data/")) {
+        byte[] damaged = sound.clone();
+        damaged[(int) entry.offset()] ^= 1;
+        Files.write(path, damaged);
+
+        try (PthFile file = PthFile.open(path)) {
+          assertThatThrownBy(file::verify)
+              .isInstanceOf(CheckpointException.class)
+              .hasMessageContaining("'" + entry.name() + "': it is damaged");
+        }
+      }
+    }
+    Files.write(path, sound);
+    try (PthFile file = PthFile.open(path)) {
+      file.verify();
+    }
+  }
+
+  @Test
+  void aCheckpointVerifiesItsPyTorchFileAgain() throws IOException {
+    Path path = folder.resolve("checkpoint.pth.tar");
+    Files.copy(Golden.path("timm-checkpoint.pth.tar"), path);
+    try (Checkpoint checkpoint = Checkpoint.open(path)) {
+      checkpoint.verify();
+      FileTensor tensor = checkpoint.model().orElseThrow().entries().get(0).tensor();
+      try (RandomAccessFile file = new RandomAccessFile(path.toFile(), "rw")) {
+        file.seek(tensor.storage().begin());
+        int first = file.read();
+        file.seek(tensor.storage().begin());
+        file.write(first ^ 1);
+      }
+
+      assertThatThrownBy(checkpoint::verify)
+          .isInstanceOf(CheckpointException.class)
+          .hasMessageContaining("it is damaged");
+    }
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"plain.pth", "protocol-4-legacy.pth"})
+  void aClosedFileIsNotVerified(String name) throws IOException {
+    PthFile file = open(name);
+    file.verify();
+    file.close();
+
+    assertThatThrownBy(file::verify)
+        .isInstanceOf(IllegalStateException.class)
+        .hasMessageContaining("is closed");
   }
 
   @Test
