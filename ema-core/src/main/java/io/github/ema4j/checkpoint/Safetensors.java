@@ -6,7 +6,6 @@ import com.google.common.collect.ImmutableMap;
 import io.github.ema4j.checkpoint.SafetensorsHeader.Item;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
-import java.security.MessageDigest;
 import java.util.Comparator;
 import java.util.List;
 import java.util.OptionalInt;
@@ -108,7 +107,7 @@ final class Safetensors {
   }
 
   /**
-   * Checks a file's SHA-256, if it has one.
+   * Checks a file's digest, if it has one.
    *
    * @throws CheckpointException if it is another
    */
@@ -127,23 +126,14 @@ final class Safetensors {
           null);
     }
     long field = (long) Long.BYTES + index.getAsInt();
-    MessageDigest digest = Sha256Field.digest();
-    update(digest, file, 0, field);
-    digest.update(StandardCharsets.US_ASCII.encode(Sha256Field.EMPTY));
-    update(digest, file, field + Sha256Field.LENGTH, file.size());
-    String computed = StandardCharsets.US_ASCII.decode(Sha256Field.value(digest)).toString();
+    byte[] blank = Sha256Field.EMPTY.getBytes(StandardCharsets.US_ASCII);
+    String computed = FileDigest.of(file, blank, field);
     if (!computed.equals(written)) {
       throw new CheckpointException(
           file.path(),
           String.format(
-              "the file was damaged or changed: its SHA-256 is %s, but was %s when it was written",
+              "the file was damaged or changed: its digest is %s, but was %s when it was written",
               computed, written));
-    }
-  }
-
-  private static void update(MessageDigest digest, FileBytes file, long begin, long end) {
-    for (long at = begin; at < end; at += FileBytes.MAX_SLICE) {
-      digest.update(file.slice(at, Math.min(FileBytes.MAX_SLICE, end - at)));
     }
   }
 }

@@ -15,9 +15,9 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.channels.FileChannel;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.security.MessageDigest;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.HashMap;
@@ -29,7 +29,7 @@ import java.util.Set;
 
 /**
  * Writes safetensors files: tensor by tensor, with no more memory than a piece of one takes, in
- * row-major order whatever the layout. The metadata ends up with the file's SHA-256.
+ * row-major order whatever the layout. The metadata ends up with the file's digest.
  */
 final class SafetensorsWriter {
   private static final int PIECE_BYTES = 1 << 20;
@@ -100,9 +100,11 @@ final class SafetensorsWriter {
    * @param target the name of the single file that it would be
    * @param maxShardBytes how many bytes of tensors a file has at most, unless it has one tensor
    * @return the index
+   * @throws IllegalArgumentException if the limit is not positive
    * @throws IOException if that fails; the files that were there before are as they were
    */
   Path writeShards(Path target, long maxShardBytes) throws IOException {
+    checkArgument(maxShardBytes >= 1, "a shard must have room, but has %s bytes", maxShardBytes);
     String file = target.getFileName().toString();
     String stem =
         file.endsWith(EXTENSION) ? file.substring(0, file.length() - EXTENSION.length()) : file;
@@ -161,21 +163,24 @@ final class SafetensorsWriter {
     Comparator<Source<?>> bySize = Comparator.comparing(source -> source.spec().type().bytes());
     inDataOrder.sort(bySize.reversed()); // so that each is aligned, whatever comes before it
     byte[] header = header(contents, inDataOrder);
+    SafetensorsHeader.parse(target, header); // what could not be read is not written
     DurableFiles.write(target, channel -> write(channel, header, inDataOrder));
   }
 
   private static void write(FileChannel channel, byte[] header, List<Source<?>> inDataOrder)
       throws IOException {
-    Output output = new Output(channel);
-    ByteBuffer length = ByteBuffer.allocate(Long.BYTES).order(ByteOrder.LITTLE_ENDIAN);
-    output.accept(length.putLong(header.length).flip());
-    output.accept(ByteBuffer.wrap(header));
-    RowMajorReader reader = new RowMajorReader(PIECE_BYTES);
-    for (Source<?> source : inDataOrder) {
-      source.read(reader, output);
+    ByteBuffer value;
+    try (Output output = new Output(channel)) {
+      ByteBuffer length = ByteBuffer.allocate(Long.BYTES).order(ByteOrder.LITTLE_ENDIAN);
+      output.accept(length.putLong(header.length).flip());
+      output.accept(ByteBuffer.wrap(header));
+      RowMajorReader reader = new RowMajorReader(PIECE_BYTES);
+      for (Source<?> source : inDataOrder) {
+        source.read(reader, output);
+      }
+      value = StandardCharsets.US_ASCII.encode(output.digest.value());
     }
     int field = Sha256Field.indexIn(header).orElseThrow();
-    ByteBuffer value = Sha256Field.value(output.digest);
     while (value.hasRemaining()) {
       channel.write(value, Long.BYTES + field + (long) value.position());
     }
@@ -225,9 +230,13 @@ final class SafetensorsWriter {
   }
 
   /** Writes to a file and takes the digest of what is written. */
-  private static final class Output implements RowMajorReader.Sink {
+  private static final class Output implements RowMajorReader.Sink, AutoCloseable {
+    /** What takes less time than waking a thread. */
+    private static final int SMALL_BYTES = 64 << 10;
+
     private final FileChannel channel;
-    private final MessageDigest digest = Sha256Field.digest();
+    private final FileDigest digest = new FileDigest();
+    private final SecondThread digesting = new SecondThread();
 
     Output(FileChannel channel) {
       this.channel = channel;
@@ -235,10 +244,24 @@ final class SafetensorsWriter {
 
     @Override
     public void accept(ByteBuffer bytes) throws IOException {
-      digest.update(bytes.duplicate());
+      ByteBuffer digested = bytes.duplicate();
+      if (bytes.remaining() < SMALL_BYTES) {
+        digest.update(digested);
+        write(bytes);
+      } else {
+        digesting.both(() -> digest.update(digested), () -> write(bytes));
+      }
+    }
+
+    private void write(ByteBuffer bytes) throws IOException {
       while (bytes.hasRemaining()) {
         channel.write(bytes);
       }
+    }
+
+    @Override
+    public void close() {
+      digesting.close();
     }
   }
 }

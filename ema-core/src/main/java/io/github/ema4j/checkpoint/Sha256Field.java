@@ -1,16 +1,12 @@
 package io.github.ema4j.checkpoint;
 
-import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
-import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
 import java.util.Arrays;
-import java.util.HexFormat;
 import java.util.OptionalInt;
 
 /**
- * The field of a safetensors file's metadata that has the SHA-256 of the file, computed with zeros
- * in the field's own place.
+ * The field of a safetensors file's metadata that has the {@link FileDigest} of the file, computed
+ * with zeros in the field's own place.
  */
 final class Sha256Field {
   static final String KEY = "ema4j.sha256";
@@ -22,14 +18,6 @@ final class Sha256Field {
 
   private Sha256Field() {}
 
-  static MessageDigest digest() {
-    try {
-      return MessageDigest.getInstance("SHA-256");
-    } catch (NoSuchAlgorithmException e) {
-      throw new AssertionError("every Java platform has SHA-256", e);
-    }
-  }
-
   /** Returns where in a header the field's value begins, if it has one. */
   static OptionalInt indexIn(byte[] header) {
     for (int i = 0; i <= header.length - BEFORE.length - LENGTH; i++) {
@@ -38,9 +26,5 @@ final class Sha256Field {
       }
     }
     return OptionalInt.empty();
-  }
-
-  static ByteBuffer value(MessageDigest digest) {
-    return StandardCharsets.US_ASCII.encode(HexFormat.of().formatHex(digest.digest()));
   }
 }

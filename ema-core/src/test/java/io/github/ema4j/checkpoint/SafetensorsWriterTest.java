@@ -22,6 +22,8 @@ import java.util.Random;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class SafetensorsWriterTest {
 
@@ -65,19 +67,30 @@ class SafetensorsWriterTest {
     assertThat(rows).containsExactly(1, 2, 3, 4, 5, 6);
   }
 
-  @Test
-  void theChecksumIsThatOfTheFileWithZerosInItsPlace() throws Exception {
+  /** One byte less than a piece, a piece, and what takes several. */
+  @ParameterizedTest
+  @ValueSource(ints = {1 << 10, (16 << 20) - 1, 16 << 20, (16 << 20) + 1, 50_000_000})
+  void theDigestIsThatOfItsPiecesWithZerosInItsPlace(int fileBytes) throws Exception {
     Path path = folder.resolve("x.safetensors");
-    writer("", dict("x", ArrayTensor.of(new float[] {1, 2}, 2))).write(path);
+    byte[] values = new byte[fileBytes - 192]; // less the header
+    new Random(fileBytes).nextBytes(values);
+    writer("", dict("x", ArrayTensor.of(ElementType.U8, values, values.length))).write(path);
     String written;
     try (TensorFile file = TensorFile.open(path)) {
+      file.verify();
       written = file.metadata().get("ema4j.sha256");
     }
 
+    assertThat(Files.size(path)).isEqualTo(fileBytes);
     String text = Files.readString(path, StandardCharsets.ISO_8859_1);
     byte[] blank = text.replace(written, "0".repeat(64)).getBytes(StandardCharsets.ISO_8859_1);
-    assertThat(HexFormat.of().formatHex(MessageDigest.getInstance("SHA-256").digest(blank)))
-        .isEqualTo(written);
+    MessageDigest whole = MessageDigest.getInstance("SHA-256");
+    for (int at = 0; at < blank.length; at += 16 << 20) {
+      MessageDigest piece = MessageDigest.getInstance("SHA-256");
+      piece.update(blank, at, Math.min(16 << 20, blank.length - at));
+      whole.update(piece.digest());
+    }
+    assertThat(HexFormat.of().formatHex(whole.digest())).isEqualTo(written);
   }
 
   @Test
@@ -127,6 +140,20 @@ class SafetensorsWriterTest {
     assertThatIllegalArgumentException()
         .isThrownBy(() -> writer("__meta", dict("data__", ArrayTensor.of(new float[1], 1))))
         .withMessageContaining("'__metadata__' is taken");
+  }
+
+  @Test
+  void whatCouldNotBeReadIsNotWritten() throws IOException {
+    String name = "x".repeat(65_537);
+
+    assertThatThrownBy(
+            () ->
+                writer("", dict(name, ArrayTensor.of(new float[1], 1)))
+                    .write(folder.resolve("x.safetensors")))
+        .isInstanceOf(CheckpointException.class)
+        .hasMessageContaining("65537")
+        .hasMessageContaining("65536");
+    assertThat(names()).isEmpty();
   }
 
   @Test
