@@ -74,7 +74,6 @@ public final class CheckpointContent implements AutoCloseable {
    * @throws IllegalStateException as {@link #write}
    */
   public Path writeShards(Path file, long maxShardBytes) throws IOException {
-    checkArgument(maxShardBytes >= 1, "a shard must have room, but has %s bytes", maxShardBytes);
     return writer().writeShards(file, maxShardBytes);
   }
 

@@ -67,8 +67,9 @@ public final class TensorFile implements AutoCloseable {
   }
 
   /**
-   * Writes tensors under their own names as a safetensors file, durably: it takes its place when
-   * all of it is on the disk. Each tensor is opened once, one after another.
+   * Writes tensors under their own names, such as those of an average for release, as a safetensors
+   * file, durably: it takes its place when all of it is on the disk. Each tensor is opened once, one
+   * after another.
    *
    * @param notes what the file says beside its tensors
    * @throws IllegalArgumentException if names and notes do not fit a header, or a note is the
@@ -78,12 +79,32 @@ public final class TensorFile implements AutoCloseable {
    */
   public static void write(Path file, StateDict<?> tensors, Map<String, String> notes)
       throws IOException {
+    writer(tensors, notes).write(file);
+  }
+
+  /**
+   * Writes tensors under their own names as several safetensors files and their index, as {@link
+   * CheckpointContent#writeShards}.
+   *
+   * @param notes what each of the files says beside its tensors
+   * @return the index, which is to be opened
+   * @throws IllegalArgumentException if the limit is not positive, or as {@link #write}
+   * @throws IOException as {@link #write}
+   * @throws IllegalStateException as {@link #write}
+   */
+  public static Path writeShards(
+      Path file, StateDict<?> tensors, Map<String, String> notes, long maxShardBytes)
+      throws IOException {
+    return writer(tensors, notes).writeShards(file, maxShardBytes);
+  }
+
+  private static SafetensorsWriter writer(StateDict<?> tensors, Map<String, String> notes) {
     tensors.refresh();
     SafetensorsWriter writer = new SafetensorsWriter();
     checkArgument(!notes.containsKey(Sha256Field.KEY), "'%s' is computed", Sha256Field.KEY);
     notes.forEach(writer::note);
     writer.add("", tensors, "state dict");
-    writer.write(file);
+    return writer;
   }
 
   /** Returns where the file is. */

@@ -1,10 +1,7 @@
 package io.github.ema4j.checkpoint;
 
-import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
-import com.google.common.io.ByteStreams;
 import com.google.common.primitives.ImmutableLongArray;
 import io.github.ema4j.Device;
 import io.github.ema4j.ElementType;
@@ -13,14 +10,12 @@ import io.github.ema4j.StateDict.Entry;
 import io.github.ema4j.TensorSpec;
 import io.github.ema4j.array.ArrayBackend;
 import io.github.ema4j.array.ArrayTensor;
-import java.io.IOException;
 import java.io.RandomAccessFile;
 import java.nio.ByteOrder;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
-import java.util.concurrent.ConcurrentHashMap;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -31,99 +26,25 @@ import org.junit.jupiter.api.io.TempDir;
  * that the environment variable EMA4J_PYTHON names, or {@code python3}.
  */
 class PthPythonTest {
-  private static final Path SCRIPT = Path.of("src", "test", "python", "read_pth.py");
-
-  /** Which modules Python has, looked up once. */
-  private static final Map<String, Boolean> AVAILABLE = new ConcurrentHashMap<>();
-
   @TempDir private Path folder;
 
   @BeforeEach
   void needsPythonWithTorch() {
-    requireModule("torch");
-  }
-
-  private static void requireModule(String name) {
-    assumeTrue(
-        AVAILABLE.computeIfAbsent(name, module -> succeeds("-c", "import " + module)),
-        "no Python that has " + name + "; name one by the environment variable EMA4J_PYTHON");
-  }
-
-  private static ProcessBuilder python(String... arguments) {
-    List<String> command = new ArrayList<>();
-    command.add(System.getenv().getOrDefault("EMA4J_PYTHON", "python3"));
-    command.addAll(List.of(arguments));
-    return new ProcessBuilder(command).redirectError(ProcessBuilder.Redirect.INHERIT);
-  }
-
-  private static boolean succeeds(String... arguments) {
-    try {
-      return python(arguments)
-              .redirectOutput(ProcessBuilder.Redirect.DISCARD)
-              .redirectError(ProcessBuilder.Redirect.DISCARD)
-              .start()
-              .waitFor()
-          == 0;
-    } catch (IOException e) {
-      return false;
-    } catch (InterruptedException e) {
-      throw new IllegalStateException(e);
-    }
+    Python.requireModule("torch");
   }
 
   /** Returns the lines that Python prints about a file. */
   private List<String> read(String how, PthWriter writer) throws Exception {
     Path path = folder.resolve("written.pth");
     writer.write(path);
-    Process process = python(SCRIPT.toString(), how, path.toString()).start();
-    String output = new String(ByteStreams.toByteArray(process.getInputStream()), UTF_8);
-    assertThat(process.waitFor()).isZero();
-    return output.lines().toList();
-  }
-
-  private static List<String> lines(String owner, StateDict<?> state) {
-    return Golden.content(state).entrySet().stream()
-        .map(entry -> owner + "/" + entry.getKey() + "\t" + entry.getValue())
-        .toList();
-  }
-
-  /** The state dict of a linear layer with batch normalisation behind it. */
-  private static StateDict<ArrayTensor> model(float first) {
-    return StateDict.builder(ArrayBackend.instance())
-        .parameter("0.weight", floats(first, 2, 3))
-        .parameter("0.bias", floats(first + 10, 2))
-        .parameter("1.weight", floats(first + 20, 2))
-        .parameter("1.bias", floats(first + 30, 2))
-        .statistic("1.running_mean", floats(first + 40, 2))
-        .statistic("1.running_var", floats(first + 50, 2))
-        .counter("1.num_batches_tracked", ArrayTensor.of(new long[] {60}))
-        .build();
-  }
-
-  private static ArrayTensor floats(float first, long... shape) {
-    TensorSpec spec = TensorSpec.contiguous(ElementType.F32, shape);
-    float[] values = new float[(int) spec.elements()];
-    for (int i = 0; i < values.length; i++) {
-      values[i] = first + i / 7f;
-    }
-    return ArrayTensor.of(values, shape);
+    return Python.run("read_pth.py", how, path.toString());
   }
 
   @Test
   void pytorchReadsEveryTypeAndLayout() throws Exception {
-    StateDict.Builder<ArrayTensor> state = StateDict.builder(ArrayBackend.instance());
-    for (ElementType type : ElementType.values()) {
-      state.parameter(type + ".dense", ArrayTensor.of(type, PthWriterTest.array(type, 6), 2, 3));
-      state.parameter(
-          type + ".transposed",
-          ArrayTensor.view(
-              type, PthWriterTest.array(type, 7), 1, new long[] {3, 2}, new long[] {1, 3}));
-      state.parameter(type + ".scalar", ArrayTensor.of(type, PthWriterTest.array(type, 1)));
-      state.parameter(type + ".empty", ArrayTensor.of(type, PthWriterTest.array(type, 0), 0, 4));
-    }
-    StateDict<ArrayTensor> all = state.build();
-    List<String> expected = new ArrayList<>(lines("plain", all));
-    expected.addAll(lines("plain", all)); // once more through a memory map
+    StateDict<ArrayTensor> all = Python.everyTypeAndLayout();
+    List<String> expected = new ArrayList<>(Python.lines("plain", all));
+    expected.addAll(Python.lines("plain", all)); // once more through a memory map
 
     assertThat(read("plain", PthWriter.of(PthLayout.STATE_DICT).model(all)))
         .containsExactlyElementsOf(expected);
@@ -131,18 +52,18 @@ class PthPythonTest {
 
   @Test
   void timmResumesAndLoadsTheAverage() throws Exception {
-    requireModule("timm");
+    Python.requireModule("timm");
     List<String> expected = new ArrayList<>(List.of("epoch\t4"));
-    expected.addAll(lines("resumed", model(1)));
-    expected.addAll(lines("average", model(2)));
-    expected.addAll(lines("v1", model(2)));
+    expected.addAll(Python.lines("resumed", Python.model(1)));
+    expected.addAll(Python.lines("average", Python.model(2)));
+    expected.addAll(Python.lines("v1", Python.model(2)));
 
     assertThat(
             read(
                 "timm",
                 PthWriter.of(PthLayout.TIMM)
-                    .model(model(1))
-                    .average(model(2))
+                    .model(Python.model(1))
+                    .average(Python.model(2))
                     .value("epoch", 3)
                     .value("arch", "net")))
         .containsExactlyElementsOf(expected);
@@ -151,26 +72,29 @@ class PthPythonTest {
   @Test
   void averagedModelsGoOn() throws Exception {
     List<String> expected = new ArrayList<>(List.of("n_averaged\t7"));
-    expected.addAll(lines("average", model(2)));
+    expected.addAll(Python.lines("average", Python.model(2)));
 
     assertThat(
             read(
                 "averaged_model",
-                PthWriter.of(PthLayout.AVERAGED_MODEL).average(model(2)).updates(7)))
+                PthWriter.of(PthLayout.AVERAGED_MODEL).average(Python.model(2)).updates(7)))
         .containsExactlyElementsOf(expected);
   }
 
   @Test
   void mmengineGoesOn() throws Exception {
-    requireModule("mmengine");
+    Python.requireModule("mmengine");
     List<String> expected = new ArrayList<>(List.of("steps\t7"));
-    expected.addAll(lines("model", model(1)));
-    expected.addAll(lines("average", model(2)));
+    expected.addAll(Python.lines("model", Python.model(1)));
+    expected.addAll(Python.lines("average", Python.model(2)));
 
     assertThat(
             read(
                 "mmengine",
-                PthWriter.of(PthLayout.MMENGINE).model(model(1)).average(model(2)).updates(7)))
+                PthWriter.of(PthLayout.MMENGINE)
+                    .model(Python.model(1))
+                    .average(Python.model(2))
+                    .updates(7)))
         .containsExactlyElementsOf(expected);
   }
 
@@ -180,7 +104,7 @@ class PthPythonTest {
             read(
                 "values",
                 PthWriter.of(PthLayout.TIMM)
-                    .model(model(1))
+                    .model(Python.model(1))
                     .value("text", "\u00fc")
                     .value("yes", true)
                     .value("negative", -1)

@@ -22,6 +22,7 @@ import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -90,6 +91,28 @@ class TensorFileTest {
       assertThatThrownBy(() -> file.stateDict("model."))
           .isInstanceOf(IllegalArgumentException.class)
           .hasMessageContaining("no tensors whose names begin with 'model.'");
+    }
+  }
+
+  @Test
+  void aStateDictIsWrittenUnderItsOwnNames() throws IOException {
+    Path path = folder.resolve("written.safetensors");
+    Path index;
+    try (TensorFile two = SafetensorsBytes.read(TWO)) {
+      TensorFile.write(path, two.stateDict("ema."), Map.of());
+      index = TensorFile.writeShards(folder.resolve("s.safetensors"), two.stateDict(), Map.of(), 8);
+      assertThatThrownBy(() -> TensorFile.writeShards(path, two.stateDict(), Map.of(), 0))
+          .isInstanceOf(IllegalArgumentException.class)
+          .hasMessage("a shard must have room, but has 0 bytes");
+    }
+
+    try (TensorFile file = TensorFile.open(path);
+        TensorFile shards = TensorFile.open(index);
+        TensorFile two = SafetensorsBytes.read(TWO)) {
+      file.verify();
+      assertThat(Golden.content(file.stateDict())).isEqualTo(Golden.content(two.stateDict("ema.")));
+      assertThat(ShardIndex.shards(index)).hasSize(2);
+      assertThat(Golden.content(shards.stateDict())).isEqualTo(Golden.content(two.stateDict()));
     }
   }
 
