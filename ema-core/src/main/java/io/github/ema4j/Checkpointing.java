@@ -215,7 +215,7 @@ record Checkpointing<M, T>(Averages<M, T> averages, ImmutableList<String> names)
       return List.of();
     }
     try {
-      return ConfigDifferences.between(EmaConfig.parse(text.get()), own);
+      return ConfigDifferences.between(EmaSections.saved(text.get()), own);
     } catch (IllegalArgumentException e) { // a schedule that is code has no other form
       return List.of(String.format("the checkpoint has %s, the program %s", text.get(), own));
     }
@@ -223,7 +223,7 @@ record Checkpointing<M, T>(Averages<M, T> averages, ImmutableList<String> names)
 
   private Setup<T> setupOf(List<SavedAverage> saved) {
     List<EmaConfig> configs =
-        saved.stream().map(each -> EmaConfig.parse(each.configText().orElseThrow())).toList();
+        saved.stream().map(each -> EmaSections.saved(each.configText().orElseThrow())).toList();
     EmaConfig first = configs.get(0);
     EmaConfig shared =
         new EmaConfig(

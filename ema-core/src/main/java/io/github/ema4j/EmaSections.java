@@ -8,6 +8,7 @@ import com.google.common.collect.ImmutableMap;
 import com.typesafe.config.Config;
 import com.typesafe.config.ConfigException;
 import com.typesafe.config.ConfigFactory;
+import com.typesafe.config.ConfigObject;
 import com.typesafe.config.ConfigParseOptions;
 import com.typesafe.config.ConfigValue;
 import java.nio.file.Files;
@@ -16,6 +17,7 @@ import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Set;
 import java.util.function.Supplier;
+import java.util.function.UnaryOperator;
 
 /** Reads all that a configuration says under {@code ema}, and tells all that is wrong with it. */
 final class EmaSections {
@@ -28,6 +30,9 @@ final class EmaSections {
 
   /** What is the whole process's, and read before any file is. */
   private static final Set<String> PROPERTIES = Set.of("kernel", "threads");
+
+  /** Time to read a text grows faster than its length; that of an average has some hundred. */
+  private static final int MOST_SAVED = 1 << 16;
 
   private final Set<String> problems = new LinkedHashSet<>();
   private final ConfigProfiles profiles;
@@ -122,9 +127,38 @@ final class EmaSections {
   }
 
   static EmaSections parse(String text) {
+    return parse(text, config -> config);
+  }
+
+  /**
+   * Reads what a checkpoint says, which may be anyone's: {@code ema.average} alone. Profiles can
+   * inherit from each other without end.
+   *
+   * @throws IllegalArgumentException if it says more than that, or as {@link EmaConfig#parse}
+   */
+  static EmaConfig saved(String text) {
+    checkArgument(
+        text.length() <= MOST_SAVED,
+        "a saved configuration has at most %s characters, but this has %s",
+        MOST_SAVED,
+        text.length());
+    return parse(text, EmaSections::averageAlone).average();
+  }
+
+  private static Config averageAlone(Config config) {
+    ConfigObject root = config.root();
+    checkArgument(
+        root.keySet().equals(Set.of("ema"))
+            && root.get("ema") instanceof ConfigObject ema
+            && ema.keySet().equals(Set.of("average")),
+        "a saved configuration says ema.average and nothing else");
+    return config;
+  }
+
+  private static EmaSections parse(String text, UnaryOperator<Config> check) {
     ConfigParseOptions alone = ConfigParseOptions.defaults().setIncluder(new NoIncludes());
     try {
-      return read(() -> ConfigFactory.parseString(text, alone));
+      return read(() -> check.apply(ConfigFactory.parseString(text, alone)));
     } catch (StackOverflowError e) { // the parser and the reader call themselves for what is nested
       throw new IllegalArgumentException(
           "cannot read the configuration: it is nested too deeply", e);

@@ -8,6 +8,7 @@ import java.io.IOException;
 import java.math.BigDecimal;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -161,5 +162,31 @@ class EmaConfigTextTest {
     assertThatIllegalArgumentException()
         .isThrownBy(() -> EmaConfig.parse("ema.average {"))
         .withMessageStartingWith("cannot read the configuration: String: 1");
+  }
+
+  /** A checkpoint's text may be anyone's, and profiles can be made to inherit for hours. */
+  @Test
+  void whatACheckpointSaysIsAnAverageAlone() {
+    String text = EmaConfig.defaults().toString();
+
+    assertThat(EmaSections.saved(text)).isEqualTo(EmaConfig.defaults());
+    for (String more :
+        List.of(
+            "ema.profiles { a { extends = b } }",
+            "ema.bank { a { decay = 0.9 } }",
+            "ema.kernel = simd",
+            "other = 1",
+            "ema.profiles = ${ema.average}")) {
+      assertThatIllegalArgumentException()
+          .isThrownBy(() -> EmaSections.saved(text + ", " + more))
+          .withMessage("a saved configuration says ema.average and nothing else");
+    }
+    assertThatIllegalArgumentException()
+        .isThrownBy(() -> EmaSections.saved("ema = ${x}"))
+        .withMessageContaining("a saved configuration says");
+    assertThatIllegalArgumentException()
+        .isThrownBy(() -> EmaSections.saved(text + " ".repeat(1 << 16)))
+        .withMessageStartingWith(
+            "a saved configuration has at most 65536 characters, but this has");
   }
 }

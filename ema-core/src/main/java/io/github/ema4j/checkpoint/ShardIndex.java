@@ -18,6 +18,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.regex.Pattern;
 
 /**
  * The index of a model in several files, as Hugging Face's transformers writes it: {@code
@@ -26,6 +27,13 @@ import java.util.Set;
 final class ShardIndex {
   static final String SUFFIX = ".safetensors.index.json";
   private static final String WEIGHT_MAP = "weight_map";
+  private static final Pattern PLAIN_NAME = Pattern.compile("[A-Za-z0-9_][A-Za-z0-9._-]*");
+
+  /** Opens the files that an index names. */
+  interface Opener {
+    /** Opens the file of a name, which is beside the index. */
+    TensorFile open(String name) throws IOException;
+  }
 
   private ShardIndex() {}
 
@@ -36,12 +44,22 @@ final class ShardIndex {
    * @throws CheckpointException if one is not what it should be, or they do not belong together
    */
   static TensorFile open(Path index) throws IOException {
-    ImmutableMap<String, String> places = read(index);
+    return open(index, read(index), name -> openShard(index, name));
+  }
+
+  /**
+   * Opens the files of an index that was parsed, by other means.
+   *
+   * @throws IOException if one cannot be read
+   * @throws CheckpointException if they do not belong together
+   */
+  static TensorFile open(Path index, ImmutableMap<String, String> places, Opener opener)
+      throws IOException {
     Map<String, TensorFile> shards = new LinkedHashMap<>();
     try {
       for (String name : places.values()) {
         if (!shards.containsKey(name)) {
-          shards.put(name, openShard(index, name));
+          shards.put(name, opener.open(name));
         }
       }
       return joined(index, places, shards);
@@ -124,7 +142,7 @@ final class ShardIndex {
     for (Optional<String> name = json.nextKey(); name.isPresent(); name = json.nextKey()) {
       json.entry(name.get());
       String file = json.string();
-      if (!file.matches("[A-Za-z0-9_][A-Za-z0-9._-]*")) {
+      if (!PLAIN_NAME.matcher(file).matches()) {
         throw json.failure("'" + file + "' is not the plain name of a file beside the index");
       }
       places.put(name.get(), file);
@@ -155,9 +173,10 @@ final class ShardIndex {
           tensors.put(name, tensor);
         });
     TensorFile first = shards.values().iterator().next();
+    Map<String, String> common = ImmutableMap.copyOf(ownMetadata(first));
     List<FileBytes> parts = new ArrayList<>();
     for (TensorFile shard : shards.values()) {
-      if (!ownMetadata(shard).equals(ownMetadata(first))) {
+      if (!ownMetadata(shard).equals(common)) {
         throw new CheckpointException(
             index,
             String.format(
