@@ -68,8 +68,8 @@ public final class TensorFile implements AutoCloseable {
 
   /**
    * Writes tensors under their own names, such as those of an average for release, as a safetensors
-   * file, durably: it takes its place when all of it is on the disk. Each tensor is opened once, one
-   * after another.
+   * file, durably: it takes its place when all of it is on the disk. Each tensor is opened once,
+   * one after another.
    *
    * @param notes what the file says beside its tensors
    * @throws IllegalArgumentException if names and notes do not fit a header, or a note is the

@@ -100,7 +100,8 @@ class SafetensorsPythonTest {
   @Test
   void theHubsLibraryLoadsAnAverageInShards() throws Exception {
     Python.requireModule("huggingface_hub");
-    Path index = TensorFile.writeShards(folder.resolve("model.safetensors"), Python.model(2), Map.of(), 40);
+    Path index =
+        TensorFile.writeShards(folder.resolve("model.safetensors"), Python.model(2), Map.of(), 40);
 
     assertThat(ShardIndex.shards(index)).hasSizeGreaterThan(1);
     assertThat(Python.run(SCRIPT, "hub", folder.toString()))
