@@ -2,14 +2,15 @@ package io.github.ema4j.report;
 
 import static com.google.common.base.Preconditions.checkArgument;
 
+import com.google.common.primitives.ImmutableDoubleArray;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import java.util.function.DoubleFunction;
 import java.util.stream.Collectors;
 import java.util.stream.DoubleStream;
 import java.util.stream.IntStream;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -30,19 +31,24 @@ final class Chart {
   /** A table has so many rows at most, evenly chosen. */
   private static final int ROWS = 60;
 
-  private record Line(String name, double[] values) {}
+  private record Line(String name, ImmutableDoubleArray values) {
+    static Line of(String name, double[] values) {
+      return new Line(name, ImmutableDoubleArray.copyOf(values));
+    }
 
-  private record Area(double[] low, double[] high) {}
+    DoubleStream finite() {
+      return values.stream().filter(Double::isFinite);
+    }
+  }
 
   private final String title;
   private final String xTitle;
   private final String yTitle;
   private final double[] x;
   private final List<Line> lines = new ArrayList<>();
-  private @Nullable Area area;
+  private final List<Line> edges = new ArrayList<>();
   private boolean logarithmic;
   private DoubleFunction<String> number = Numbers::text;
-  private @Nullable DoubleFunction<String> tickLabel;
   private @Nullable Axis yAxis;
 
   Chart(String title, String xTitle, String yTitle, double[] x) {
@@ -55,13 +61,14 @@ final class Chart {
   /** Adds a line; the first are told apart by colour and dashes. */
   Chart line(String name, double[] values) {
     checkArgument(values.length == x.length, "%s has %s values", name, values.length);
-    lines.add(new Line(name, values));
+    lines.add(Line.of(name, values));
     return this;
   }
 
   /** Puts what the first line varies between behind it. */
   Chart area(double[] low, double[] high) {
-    area = new Area(low, high);
+    edges.add(Line.of("low", low));
+    edges.add(Line.of("high", high));
     return this;
   }
 
@@ -71,11 +78,15 @@ final class Chart {
     return this;
   }
 
-  /** Makes the vertical axis span some numbers, told in words of one's own. */
-  Chart from(double min, double max, DoubleFunction<String> words) {
-    yAxis = new Axis(min, max, false);
+  /** Gives the chart a vertical axis of its own. */
+  Chart up(Axis axis) {
+    yAxis = axis;
+    return this;
+  }
+
+  /** Gives the numbers words of their own. */
+  Chart inWords(DoubleFunction<String> words) {
     number = words;
-    tickLabel = words;
     return this;
   }
 
@@ -93,13 +104,10 @@ final class Chart {
   }
 
   private Axis upAxis() {
-    DoubleStream all = lines.stream().flatMapToDouble(line -> Arrays.stream(line.values()));
-    if (area != null) {
-      all =
-          DoubleStream.concat(
-              all, DoubleStream.concat(Arrays.stream(area.low()), Arrays.stream(area.high())));
-    }
-    var summary = all.filter(Double::isFinite).summaryStatistics();
+    var summary =
+        Stream.concat(lines.stream(), edges.stream())
+            .flatMapToDouble(Line::finite)
+            .summaryStatistics();
     return Axis.of(summary.getMin(), summary.getMax());
   }
 
@@ -114,9 +122,14 @@ final class Chart {
                 i ->
                     "<li><svg viewBox='0 0 28 8' aria-hidden='true' focusable='false'>"
                         + "<path class='line l%d' d='M0 4H28'/></svg>%s</li>"
-                            .formatted(i + 1, Html.text(lines.get(i).name())))
+                            .formatted(style(i), Html.text(lines.get(i).name())))
             .collect(Collectors.joining());
     return Html.element("ul", "class='legend'", entries);
+  }
+
+  /** Returns the style of a line: the first is faint beside others. */
+  private int style(int index) {
+    return lines.size() == 1 ? 2 : index + 1;
   }
 
   private String svg(String id, Axis across, Axis up) {
@@ -126,8 +139,8 @@ final class Chart {
             .formatted(WIDTH, HEIGHT, id, id));
     svg.append(Html.element("desc", "id='%s-d'".formatted(id), Html.text(description())));
     axes(svg, across, up);
-    if (area != null) {
-      svg.append("<path class='area' d='%s'/>".formatted(areaPath(area, across, up)));
+    if (!edges.isEmpty()) {
+      svg.append("<path class='area' d='%s'/>".formatted(areaPath(across, up)));
     }
     for (int i = 0; i < lines.size(); i++) {
       line(svg, i, across, up);
@@ -137,18 +150,17 @@ final class Chart {
 
   /** Says what someone sees who looks at the chart. */
   private String description() {
-    String each =
-        lines.stream().map(this::description).collect(Collectors.joining(" "));
+    String each = lines.stream().map(this::description).collect(Collectors.joining(" "));
     return "Horizontally: %s, from %s to %s. Vertically: %s. %s"
         .formatted(xTitle, Numbers.text(x[0]), Numbers.text(last(x)), yTitle, each);
   }
 
   private String description(Line line) {
-    double[] finite = Arrays.stream(line.values()).filter(Double::isFinite).toArray();
+    double[] finite = line.finite().toArray();
     if (finite.length == 0) {
       return "%s: no values.".formatted(line.name());
     }
-    var summary = Arrays.stream(finite).summaryStatistics();
+    var summary = line.finite().summaryStatistics();
     return "%s: from %s to %s, lowest %s, highest %s."
         .formatted(
             line.name(),
@@ -162,11 +174,10 @@ final class Chart {
     svg.append("<g aria-hidden='true'>");
     for (Axis.Tick tick : up.ticks()) {
       String y = y(up, tick.at());
-      String label = tickLabel == null ? tick.label() : tickLabel.apply(tick.at());
       svg.append("<path class='grid' d='M%d %sH%d'/>".formatted(LEFT, y, WIDTH - RIGHT));
       svg.append(
           "<text class='tick end' x='%d' y='%s' dy='.32em'>%s</text>"
-              .formatted(LEFT - 8, y, Html.text(label)));
+              .formatted(LEFT - 8, y, Html.text(tick.label())));
     }
     for (Axis.Tick tick : across.ticks()) {
       String at = x(across, tick.at());
@@ -197,14 +208,14 @@ final class Chart {
   private void line(StringBuilder svg, int index, Axis across, Axis up) {
     Line line = lines.get(index);
     svg.append(
-        "<path class='line l%d' d='%s'/>".formatted(index + 1, path(line.values(), across, up)));
+        "<path class='line l%d' d='%s'/>".formatted(style(index), path(line.values(), across, up)));
     for (int i = 0; i < x.length && x.length <= MARKED; i++) {
-      double value = line.values()[i];
+      double value = line.values().get(i);
       if (Double.isFinite(value)) {
         svg.append(
             "<circle class='mark l%d' cx='%s' cy='%s' r='3'>%s</circle>"
                 .formatted(
-                    index + 1,
+                    style(index),
                     x(across, x[i]),
                     y(up, value),
                     Html.element(
@@ -221,24 +232,27 @@ final class Chart {
     }
   }
 
-  private String path(double[] values, Axis across, Axis up) {
+  private String path(ImmutableDoubleArray values, Axis across, Axis up) {
     StringBuilder path = new StringBuilder();
     boolean pen = false;
     for (int i = 0; i < x.length; i++) {
-      if (Double.isFinite(values[i])) {
-        path.append(pen ? 'L' : 'M').append(x(across, x[i])).append(' ').append(y(up, values[i]));
+      if (Double.isFinite(values.get(i))) {
+        path.append(pen ? 'L' : 'M')
+            .append(x(across, x[i]))
+            .append(' ')
+            .append(y(up, values.get(i)));
       }
-      pen = Double.isFinite(values[i]);
+      pen = Double.isFinite(values.get(i));
     }
     return path.toString();
   }
 
-  private String areaPath(Area edges, Axis across, Axis up) {
+  private String areaPath(Axis across, Axis up) {
     StringBuilder path = new StringBuilder();
     for (int i = 0; i < 2 * x.length; i++) {
       boolean there = i < x.length;
       int at = there ? i : 2 * x.length - 1 - i;
-      double value = there ? edges.low()[at] : edges.high()[at];
+      double value = edges.get(there ? 0 : 1).values().get(at);
       if (Double.isFinite(value)) {
         path.append(path.isEmpty() ? 'M' : 'L');
         path.append(x(across, x[at])).append(' ').append(y(up, value));
@@ -269,7 +283,7 @@ final class Chart {
     for (int row = 0; row < rows; row++) {
       int i = rows == 1 ? 0 : (int) ((long) row * (x.length - 1) / (rows - 1));
       List<String> cells = new ArrayList<>(List.of(Numbers.text(x[i])));
-      lines.forEach(line -> cells.add(number.apply(line.values()[i])));
+      lines.forEach(line -> cells.add(number.apply(line.values().get(i))));
       body.add(cells);
     }
     return Html.table(title, head, body);

@@ -59,8 +59,7 @@ final class Html {
         "",
         element("caption", "", text(caption))
             + element("thead", "", element("tr", "", heads))
-            + element(
-                "tbody", "", body.stream().map(Html::row).collect(Collectors.joining("\n"))));
+            + element("tbody", "", body.stream().map(Html::row).collect(Collectors.joining("\n"))));
   }
 
   private static String row(List<String> cells) {

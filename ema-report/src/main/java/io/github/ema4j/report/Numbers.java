@@ -35,6 +35,9 @@ final class Numbers {
 
   /** Returns a time in a unit that suits it. */
   static String time(double nanos) {
+    if (Double.isNaN(nanos)) {
+      return "–";
+    }
     if (nanos < 1e3) {
       return String.format(Locale.ROOT, "%.0f ns", nanos);
     }
@@ -49,9 +52,14 @@ final class Numbers {
         : String.format(Locale.ROOT, "%,.1f min", nanos / 60e9);
   }
 
-  /** Returns a decay, from its distance to 1 in powers of ten, with all its nines. */
+  /** Returns a decay, from its distance to 1 in powers of ten, to three digits behind its nines. */
   static String decay(double nines) {
-    int digits = (int) Math.max(1, Math.ceil(nines) + (nines % 1 == 0 ? 0 : 1));
-    return String.format(Locale.ROOT, "%." + digits + "f", 1 - StrictMath.pow(10, -nines));
+    return decay(nines, 3);
+  }
+
+  /** Returns a decay to so many digits behind its nines. */
+  static String decay(double nines, int digits) {
+    String format = "%." + ((int) Math.floor(nines) + digits) + "f";
+    return String.format(Locale.ROOT, format, 1 - StrictMath.pow(10, -nines));
   }
 }

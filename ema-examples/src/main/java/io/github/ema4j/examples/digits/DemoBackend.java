@@ -1,5 +1,7 @@
 package io.github.ema4j.examples.digits;
 
+import io.github.ema4j.AverageListener;
+
 /** A framework that the demo can train with. */
 interface DemoBackend {
   /** The optimiser's momentum. */
@@ -22,7 +24,8 @@ interface DemoBackend {
    *
    * @param side how many pixels an image is wide and high
    * @param classes how many classes there are
+   * @param listener who hears of the average's updates
    * @throws InputException if the backend cannot keep an average as configured
    */
-  DemoSession start(DemoConfig config, int side, int classes);
+  DemoSession start(DemoConfig config, int side, int classes, AverageListener listener);
 }

@@ -15,6 +15,7 @@ import java.util.Properties;
  * @param labelNoise the part of the training labels that is drawn anew
  * @param learningRate the constant rate of SGD
  * @param batchSize images a step
+ * @param report where the report is written; none if empty
  * @param ema how to average
  */
 record DemoConfig(
@@ -25,6 +26,7 @@ record DemoConfig(
     double labelNoise,
     double learningRate,
     int batchSize,
+    Optional<Path> report,
     EmaConfig ema) {
 
   /**

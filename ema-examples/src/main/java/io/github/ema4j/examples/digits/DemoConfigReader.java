@@ -81,19 +81,21 @@ final class DemoConfigReader {
 
   private DemoConfig read() {
     String backend = text("backend", DemoConfigReader::backend, "");
-    Optional<Path> data = data();
+    Optional<Path> data = file("data");
     int epochs = text("epochs", DemoConfigReader::count, 1);
     int seed = text("seed", DemoConfigReader::whole, 0);
     double labelNoise = text("labelNoise", DemoConfigReader::part, 0.0);
     double learningRate = text("learningRate", DemoConfigReader::rate, 1.0);
     int batchSize = text("batchSize", DemoConfigReader::count, 1);
+    Optional<Path> report = file("report");
     reportUnknownKeys();
     EmaConfig ema = ema();
     if (!problems.isEmpty()) {
       throw new InputException(
           "the configuration has problems:\n  " + String.join("\n  ", problems));
     }
-    return new DemoConfig(backend, data, epochs, seed, labelNoise, learningRate, batchSize, ema);
+    return new DemoConfig(
+        backend, data, epochs, seed, labelNoise, learningRate, batchSize, report, ema);
   }
 
   private static String backend(String text) {
@@ -101,13 +103,14 @@ final class DemoConfigReader {
     return text;
   }
 
-  private Optional<Path> data() {
-    String key = DEMO + ".data";
+  /** Reads the name of a file; there is none if it is null. */
+  private Optional<Path> file(String name) {
+    String key = DEMO + "." + name;
     if (config.hasPathOrNull(key) && config.getIsNull(key)) {
       known.add(key);
       return Optional.empty();
     }
-    return text("data", this::path, Optional.empty());
+    return text(name, this::path, Optional.empty());
   }
 
   private Optional<Path> path(String text) {

@@ -1,5 +1,6 @@
 package io.github.ema4j.examples.digits;
 
+import io.github.ema4j.AverageListener;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Properties;
@@ -30,7 +31,8 @@ public final class DemoSteps implements AutoCloseable {
     DigitsData data = DigitsData.read(config.data());
     Images images = data.training().shuffled(new SplittableRandom(config.seed()));
     return new DemoSteps(
-        DemoBackends.named(config.backend()).start(config, images.side(), data.classes()),
+        DemoBackends.named(config.backend())
+            .start(config, images.side(), data.classes(), new AverageListener() {}),
         images.batches(config.batchSize()));
   }
 

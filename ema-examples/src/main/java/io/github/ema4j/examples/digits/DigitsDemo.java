@@ -1,10 +1,13 @@
 package io.github.ema4j.examples.digits;
 
+import io.github.ema4j.AverageListener;
+import io.github.ema4j.report.EmaReport;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
 import java.util.Properties;
 import java.util.SplittableRandom;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Trains a small convolutional network on digits with noisy labels, and shows the accuracy of its
@@ -16,6 +19,7 @@ public final class DigitsDemo {
   private final DemoConfig config;
   private final DigitsData data;
   private final ProgressDisplay display;
+  private final @Nullable EmaReport report;
 
   /**
    * Draws the label noise, then the order of the data, the same for every backend. (The draws of
@@ -28,6 +32,7 @@ public final class DigitsDemo {
     this.display = display;
     random = new SplittableRandom(config.seed());
     data = clean.withLabelNoise(config.labelNoise(), random);
+    report = config.report().map(this::report).orElse(null);
   }
 
   /**
@@ -59,9 +64,10 @@ public final class DigitsDemo {
 
   private void train() {
     Accuracies accuracies = new Accuracies();
+    AverageListener listener = report == null ? new AverageListener() {} : report;
     try (DemoSession session =
         DemoBackends.named(config.backend())
-            .start(config, data.training().side(), data.classes())) {
+            .start(config, data.training().side(), data.classes(), listener)) {
       display.line(description());
       long batches = data.training().batches(config.batchSize()).size();
       display.begin("training", config.epochs() * batches);
@@ -70,10 +76,14 @@ public final class DigitsDemo {
         double raw = session.accuracy(data.test());
         double averaged = session.averagedAccuracy(data.test());
         accuracies.add(raw, averaged);
-        display.line(report(epoch, loss, raw, averaged));
+        if (report != null) {
+          report.evaluated("accuracy", raw, averaged);
+        }
+        display.line(epochLine(epoch, loss, raw, averaged));
       }
     }
     display.end();
+    config.report().ifPresent(file -> display.line("report: " + file));
     display.line(accuracies.summary());
   }
 
@@ -82,7 +92,11 @@ public final class DigitsDemo {
     double sum = 0;
     for (Images batch : batches) {
       try {
-        sum += session.train(batch) * batch.size();
+        double loss = session.train(batch);
+        if (report != null) {
+          report.loss(loss);
+        }
+        sum += loss * batch.size();
       } catch (IllegalStateException e) {
         throw new InputException(
             "epoch %d: %s; if training diverged, try a demo.learningRate below %s"
@@ -100,6 +114,16 @@ public final class DigitsDemo {
     return loss;
   }
 
+  private EmaReport report(Path file) {
+    return EmaReport.to(file)
+        .title("Digits with noisy labels")
+        .note("Data", description())
+        .note("Epochs", config.epochs())
+        .note("Label noise", config.labelNoise())
+        .note("Learning rate", config.learningRate())
+        .note("Batch size", config.batchSize());
+  }
+
   private String description() {
     int side = data.training().side();
     return String.format(
@@ -114,7 +138,7 @@ public final class DigitsDemo {
         config.seed());
   }
 
-  private String report(int epoch, double loss, double raw, double averaged) {
+  private String epochLine(int epoch, double loss, double raw, double averaged) {
     int digits = String.valueOf(config.epochs()).length();
     return String.format(
         Locale.ROOT,

@@ -18,6 +18,7 @@ import ai.djl.training.initializer.XavierInitializer;
 import ai.djl.training.loss.Loss;
 import ai.djl.training.optimizer.Optimizer;
 import ai.djl.training.tracker.Tracker;
+import io.github.ema4j.AverageListener;
 import io.github.ema4j.ModelEma;
 import io.github.ema4j.djl.DjlAdapter;
 import io.github.ema4j.djl.EmaTrainer;
@@ -28,7 +29,7 @@ final class DjlBackend implements DemoBackend {
   private static final String THREADS = "ai.djl.pytorch.num_threads";
 
   @Override
-  public DemoSession start(DemoConfig config, int side, int classes) {
+  public DemoSession start(DemoConfig config, int side, int classes, AverageListener listener) {
     // Sums must not depend on how many cores a machine has. The engine reads this when it starts;
     // for images this small more threads are no faster.
     if (System.getProperty(THREADS) == null) {
@@ -42,7 +43,7 @@ final class DjlBackend implements DemoBackend {
         new EmaTrainer(
             model,
             training(config.learningRate()),
-            ModelEma.builder(DjlAdapter.instance()).config(config.ema()));
+            ModelEma.builder(DjlAdapter.instance()).config(config.ema()).listener(listener));
     DjlSession session = new DjlSession(model, trainer);
     try {
       trainer.initialize(new Shape(1, 1, side, side));

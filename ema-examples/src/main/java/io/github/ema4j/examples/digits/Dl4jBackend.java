@@ -1,5 +1,6 @@
 package io.github.ema4j.examples.digits;
 
+import io.github.ema4j.AverageListener;
 import io.github.ema4j.ModelEma;
 import io.github.ema4j.dl4j.Dl4jAdapter;
 import io.github.ema4j.dl4j.EmaListener;
@@ -21,7 +22,7 @@ import org.nd4j.linalg.lossfunctions.LossFunctions.LossFunction;
 final class Dl4jBackend implements DemoBackend {
 
   @Override
-  public DemoSession start(DemoConfig config, int side, int classes) {
+  public DemoSession start(DemoConfig config, int side, int classes, AverageListener listener) {
     // Sums must not depend on how many cores a machine has; for images this small more threads are
     // no faster.
     Nd4j.getEnvironment().setMaxMasterThreads(1);
@@ -30,11 +31,12 @@ final class Dl4jBackend implements DemoBackend {
     MultiLayerNetwork network = new MultiLayerNetwork(configuration(config, side, classes));
     network.init();
     try {
-      EmaListener<MultiLayerNetwork> listener =
+      EmaListener<MultiLayerNetwork> updating =
           new EmaListener<>(
-              network, ModelEma.builder(Dl4jAdapter.multiLayer()).config(config.ema()));
-      network.addListeners(listener);
-      return new Dl4jSession(network, listener, classes);
+              network,
+              ModelEma.builder(Dl4jAdapter.multiLayer()).config(config.ema()).listener(listener));
+      network.addListeners(updating);
+      return new Dl4jSession(network, updating, classes);
     } catch (IllegalArgumentException | UnsupportedOperationException e) {
       network.close();
       throw new InputException(

@@ -1,5 +1,6 @@
 package io.github.ema4j.examples.digits;
 
+import io.github.ema4j.AverageListener;
 import io.github.ema4j.ModelEma;
 import io.github.ema4j.torch.TorchAdapter;
 import org.bytedeco.pytorch.global.torch;
@@ -8,7 +9,7 @@ import org.bytedeco.pytorch.global.torch;
 final class LibTorchBackend implements DemoBackend {
 
   @Override
-  public DemoSession start(DemoConfig config, int side, int classes) {
+  public DemoSession start(DemoConfig config, int side, int classes, AverageListener listener) {
     // Sums must not depend on how many cores a machine has; for images this small more threads are
     // no faster.
     torch.set_num_threads(1);
@@ -16,7 +17,10 @@ final class LibTorchBackend implements DemoBackend {
     LibTorchNet net = new LibTorchNet(side, classes);
     try {
       ModelEma<LibTorchNet> ema =
-          ModelEma.builder(TorchAdapter.of(LibTorchNet.class)).config(config.ema()).build(net);
+          ModelEma.builder(TorchAdapter.of(LibTorchNet.class))
+              .config(config.ema())
+              .listener(listener)
+              .build(net);
       return new LibTorchSession(net, ema, config.learningRate());
     } catch (IllegalArgumentException | UnsupportedOperationException e) {
       net.close();

@@ -3,6 +3,7 @@ package io.github.ema4j.examples.digits;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Properties;
 import java.util.regex.Matcher;
@@ -29,20 +30,26 @@ abstract class DemoBackendTest {
   }
 
   @Test
-  void networkAndAverageLearn() {
+  void networkAndAverageLearnAndAReportIsWritten() throws IOException {
     properties.setProperty("demo.epochs", "2");
+    properties.setProperty("demo.report", "reports/mine.html");
 
     DemoRun run = run();
 
     assertThat(run.err()).isEmpty();
     assertThat(run.status()).isZero();
-    assertThat(run.out()).hasSize(4);
+    assertThat(run.out()).hasSize(5);
     assertThat(run.out().get(1))
         .matches("epoch 1/2: loss \\d\\.\\d{4}, accuracy raw 0\\.\\d{4}, EMA 0\\.\\d{4}");
-    Matcher last = DemoRun.LAST.matcher(run.out().get(3));
-    assertThat(last.matches()).as(run.out().get(3)).isTrue();
+    Matcher last = DemoRun.LAST.matcher(run.out().get(4));
+    assertThat(last.matches()).as(run.out().get(4)).isTrue();
     assertThat(Double.parseDouble(last.group(1))).as("raw, where chance is .1").isGreaterThan(0.6);
     assertThat(Double.parseDouble(last.group(2))).as("EMA, where chance is .1").isGreaterThan(0.6);
+    Path report = directory.resolve("reports/mine.html");
+    assertThat(run.out().get(3)).isEqualTo("report: " + report);
+    assertThat(Files.readString(report))
+        .contains("Loss by step", "accuracy by evaluation", "backend " + backend())
+        .contains("<caption>Drift of each layer at update 90</caption>");
   }
 
   @Test

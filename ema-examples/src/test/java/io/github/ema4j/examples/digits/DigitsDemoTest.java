@@ -38,7 +38,7 @@ class DigitsDemoTest {
 
     assertThat(run.err()).isEmpty();
     assertThat(run.status()).isZero();
-    assertThat(DemoRun.LAST.matcher(run.out().get(3)).matches()).as(run.out().get(3)).isTrue();
+    assertThat(DemoRun.LAST.matcher(run.out().get(4)).matches()).as(run.out().get(4)).isTrue();
   }
 
   static List<Path> configurationFiles() throws Exception {
@@ -115,6 +115,17 @@ class DigitsDemoTest {
     assertThat(networks.get(1)).isEqualTo(networks.get(0));
     assertThat(Double.parseDouble(averages.get(0))).as("as at the start").isLessThan(0.3);
     assertThat(Double.parseDouble(averages.get(1))).as("as of late").isGreaterThan(0.6);
+  }
+
+  @Test
+  void noReportIsWrittenWhereNoneIsWanted() throws IOException {
+    Files.writeString(directory.resolve("mine.conf"), "demo { report = null, epochs = 1 }");
+    properties.setProperty("demo.config", "mine.conf");
+
+    assertThat(run().out()).hasSize(3);
+    try (Stream<Path> files = Files.list(directory)) {
+      assertThat(files).containsExactly(directory.resolve("mine.conf"));
+    }
   }
 
   @Test
