@@ -7,6 +7,7 @@ import io.github.ema4j.NonFiniteGuard;
 import io.github.ema4j.StateDict;
 import io.github.ema4j.array.ArrayBackend;
 import io.github.ema4j.array.ArrayTensor;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.TimeUnit;
@@ -26,8 +27,8 @@ import org.openjdk.jmh.annotations.TearDown;
 public class UpdateBenchmark {
   private static final double DECAY = 0.9999;
 
-  /** The largest of them: its products with a weight are subnormal too. */
-  private static final float SUBNORMAL = 0x1p-127f;
+  /** Where an average of what is held at zero ends. */
+  private static final float SUBNORMAL = 0x1p-130f;
 
   /** What kind of model there is. */
   public enum Setting {
@@ -37,8 +38,10 @@ public class UpdateBenchmark {
     BFLOAT16,
     /** Float32 with the guard. */
     FLOAT32_GUARD,
-    /** Float32 without the guard, all values below the least normal number. */
-    FLOAT32_SUBNORMAL
+    /** Float32 without the guard, a model of zeros and an average of subnormal numbers. */
+    FLOAT32_SUBNORMAL,
+    /** The same, where these are set to zero. */
+    FLOAT32_FLUSHED
   }
 
   /** The value of {@code ema.kernel}. */
@@ -76,14 +79,15 @@ public class UpdateBenchmark {
                             setting == Setting.FLOAT32_GUARD
                                 ? NonFiniteGuard.FAIL
                                 : NonFiniteGuard.ACCEPT)
+                        .flushSubnormals(setting == Setting.FLOAT32_FLUSHED)
                         .canary(false) // the model stays
                         .build(model));
     fill(tensors.get(0), type, 2); // the average has something to move towards
   }
 
   private void fill(ArrayTensor tensor, ElementType type, int seed) {
-    if (setting == Setting.FLOAT32_SUBNORMAL) {
-      java.util.Arrays.fill((float[]) tensor.array(), seed * SUBNORMAL / 2);
+    if (setting == Setting.FLOAT32_SUBNORMAL || setting == Setting.FLOAT32_FLUSHED) {
+      Arrays.fill((float[]) tensor.array(), seed == 1 ? SUBNORMAL : 0);
     } else {
       new Values(seed).fill(ArrayBackend.instance().memory(tensor), type, elements);
     }
