@@ -2,21 +2,13 @@ package io.github.ema4j.benchmarks;
 
 import static com.google.common.base.Preconditions.checkArgument;
 
-import com.google.common.io.Resources;
 import java.io.IOException;
-import java.io.Reader;
-import java.io.StringReader;
-import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Iterator;
 import java.util.List;
-import java.util.Locale;
 import java.util.Optional;
-import java.util.Properties;
-import java.util.stream.Stream;
 import org.openjdk.jmh.runner.RunnerException;
 
 /**
@@ -61,31 +53,30 @@ public final class Benchmarks {
     new Benchmarks(scope, folder.get(), otherJdk).run();
   }
 
-  /** Measures; if something fails, what was measured before is written all the same. */
+  /** Measures. If a process fails, the others go on, as each counts by itself. */
   private void run() throws IOException, InterruptedException, RunnerException {
     long begin = System.nanoTime();
     List<Measurement> measurements = new ArrayList<>();
-    List<Measurement> python = List.of();
-    List<MicroBenchmark> microBenchmarks = List.of();
-    try {
-      for (JvmRun run : program()) {
-        System.out.println(run.framework() + " on " + run.javaHome());
-        measurements.addAll(run.run(scope));
+    Optional<IllegalStateException> failure = Optional.empty();
+    for (MeasuringProcess process : program()) {
+      try {
+        measurements.addAll(process.run(scope));
+      } catch (IllegalStateException e) {
+        failure = Optional.of(e);
       }
-      System.out.println("Python");
-      python = PythonRun.run(scope);
-      measurements.addAll(python);
-      microBenchmarks = MicroBenchmarks.run(scope);
-    } finally {
-      long minutes = (System.nanoTime() - begin) / 60_000_000_000L;
-      new Report(measurements, microBenchmarks).write(folder, conditions(python, minutes));
+    }
+    List<MicroBenchmark> microBenchmarks = MicroBenchmarks.run(scope);
+    long minutes = (System.nanoTime() - begin) / 60_000_000_000L;
+    new Report(measurements, microBenchmarks)
+        .write(folder, new Conditions(scope, otherJdk, minutes).describe(measurements));
+    if (failure.isPresent()) {
+      throw failure.get();
     }
   }
 
-  /** What there is to measure on the JVM, what matters most first. */
-  private List<JvmRun> program() {
+  private List<MeasuringProcess> program() {
     Path own = JavaHome.own();
-    List<JvmRun> program = new ArrayList<>();
+    List<MeasuringProcess> program = new ArrayList<>();
     program.add(
         new JvmRun(
             "torch",
@@ -99,54 +90,7 @@ public final class Benchmarks {
     program.add(new JvmRun("arrays", own, List.of(Part.FLOAT32, Part.SHORT_BFLOAT16)));
     program.add(new JvmRun("djl", own, List.of(Part.FLOAT32, Part.TRAINING)));
     program.add(new JvmRun("dl4j", own, List.of(Part.FLOAT32, Part.SHORT_BFLOAT16, Part.TRAINING)));
+    program.add(new PythonRun());
     return program;
-  }
-
-  /** Says on what it was measured. */
-  private List<String> conditions(List<Measurement> python, long minutes) throws IOException {
-    List<String> conditions = new ArrayList<>();
-    conditions.add(
-        "%s, %d cores, %s"
-            .formatted(
-                processor(),
-                Runtime.getRuntime().availableProcessors(),
-                System.getProperty("os.name")));
-    for (Path home : Stream.concat(Stream.of(JavaHome.own()), otherJdk.stream()).toList()) {
-      conditions.add("JDK " + JavaHome.version(home));
-    }
-    Properties versions = new Properties();
-    try (Reader reader =
-        new StringReader(
-            Resources.toString(
-                Resources.getResource("benchmark-versions.properties"), StandardCharsets.UTF_8))) {
-      versions.load(reader);
-    }
-    conditions.add(versions.getProperty("frameworks"));
-    conditions.add(
-        python.isEmpty()
-            ? "no timm and PyTorch in Python: " + PythonRun.PYTHON + " names a Python that has them"
-            : python.get(0).process());
-    conditions.add(
-        String.format(
-            Locale.ROOT,
-            "%d rounds of turns; JMH %s; %d minutes in all",
-            scope.rounds(),
-            versions.getProperty("jmh"),
-            minutes));
-    return conditions;
-  }
-
-  private static String processor() throws IOException {
-    Path file = Path.of("/proc/cpuinfo");
-    if (!Files.exists(file)) {
-      return System.getProperty("os.arch");
-    }
-    try (Stream<String> lines = Files.lines(file)) {
-      return lines
-          .filter(line -> line.startsWith("model name"))
-          .map(line -> line.replaceFirst(".*: *", ""))
-          .findFirst()
-          .orElse(System.getProperty("os.arch"));
-    }
   }
 }

@@ -16,12 +16,13 @@ import java.util.List;
  * @param javaHome where the JDK is
  * @param parts what is measured
  */
-record JvmRun(String framework, Path javaHome, List<Part> parts) {
+record JvmRun(String framework, Path javaHome, List<Part> parts) implements MeasuringProcess {
   /** Since when the JDK has the Vector API that the SIMD kernel takes. */
   private static final int VECTOR_API = 22;
 
-  /** Runs it, and returns what it measured. */
-  List<Measurement> run(Scope scope) throws IOException, InterruptedException {
+  @Override
+  public List<Measurement> run(Scope scope) throws IOException, InterruptedException {
+    System.out.println(framework + " on " + javaHome);
     Path file = Files.createTempFile("measurements", ".csv");
     try {
       int status = ChildProcess.run(command(scope, file));

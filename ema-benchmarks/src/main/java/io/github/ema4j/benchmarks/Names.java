@@ -4,6 +4,9 @@ import io.github.ema4j.ElementType;
 
 /** What the tables call groups and contenders. */
 final class Names {
+  /** With what the process of Python begins. */
+  static final String PYTHON = "Python ";
+
   static final String MEMCPY = "memcpy";
   static final String LINEAR = "linear cost";
   static final String TIMM = "timm V2's formula";

@@ -50,14 +50,18 @@ final class Nd4jFramework implements TrainingFramework<StateDict<INDArray>, INDA
 
   @Override
   public ImmutableMap<String, Peer<INDArray>> peers(ElementType type) {
-    return ImmutableMap.of(
-        "muli, addi(mul)", Nd4jFramework::weightedSum,
-        "subi, muli, addi", Nd4jFramework::inPlace);
+    return type == ElementType.F32
+        ? ImmutableMap.of(
+            "muli, addi(mul)", Nd4jFramework::weightedSum,
+            "subi, muli, addi", Nd4jFramework::inPlace)
+        : ImmutableMap.of(
+            "muli, addi(mul) of castTo", ofFloats(Nd4jFramework::weightedSum),
+            "subi, muli, addi of castTo", ofFloats(Nd4jFramework::inPlace));
   }
 
   private static void weightedSum(List<INDArray> averages, List<INDArray> models, double decay) {
     for (int i = 0; i < averages.size(); i++) {
-      try (INDArray weighted = models.get(i).castTo(DataType.FLOAT).mul(1 - decay)) {
+      try (INDArray weighted = models.get(i).mul(1 - decay)) {
         averages.get(i).muli(decay).addi(weighted);
       }
     }
@@ -65,9 +69,19 @@ final class Nd4jFramework implements TrainingFramework<StateDict<INDArray>, INDA
 
   private static void inPlace(List<INDArray> averages, List<INDArray> models, double decay) {
     for (int i = 0; i < averages.size(); i++) {
-      INDArray model = models.get(i).castTo(DataType.FLOAT); // itself, where it is
-      averages.get(i).subi(model).muli(decay).addi(model);
+      averages.get(i).subi(models.get(i)).muli(decay).addi(models.get(i));
     }
+  }
+
+  /** The same of models of another type: ND4J's operations take two arrays of one. */
+  private static Peer<INDArray> ofFloats(Peer<INDArray> peer) {
+    return (averages, models, decay) -> {
+      for (int i = 0; i < averages.size(); i++) {
+        try (INDArray model = models.get(i).castTo(DataType.FLOAT)) {
+          peer.update(List.of(averages.get(i)), List.of(model), decay);
+        }
+      }
+    };
   }
 
   @Override

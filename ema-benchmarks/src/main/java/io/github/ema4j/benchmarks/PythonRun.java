@@ -12,18 +12,15 @@ import java.util.ArrayList;
 import java.util.List;
 
 /** The process that measures timm and PyTorch, from the packages of a Python that has them. */
-final class PythonRun {
+final class PythonRun implements MeasuringProcess {
   /** The environment variable that names the Python; {@code python3} without it. */
   static final String PYTHON = "EMA4J_PYTHON";
 
   private static final int PACKAGE_IS_MISSING = 3;
 
-  private PythonRun() {}
-
-  /**
-   * Runs it, and returns what it measured; nothing where a package, or Python itself, is missing.
-   */
-  static List<Measurement> run(Scope scope) throws IOException, InterruptedException {
+  @Override
+  public List<Measurement> run(Scope scope) throws IOException, InterruptedException {
+    System.out.println("Python");
     Path folder = Files.createTempDirectory("peers");
     Path script = folder.resolve("peers.py");
     Files.write(script, Resources.toByteArray(Resources.getResource("peers.py")));
@@ -32,7 +29,7 @@ final class PythonRun {
     String python = System.getenv().getOrDefault(PYTHON, "python3");
     try {
       int status =
-          ChildProcess.run(
+          status(
               List.of(
                   python,
                   script.toString(),
@@ -46,6 +43,15 @@ final class PythonRun {
       for (Path each : List.of(script, shapes, file, folder)) {
         Files.deleteIfExists(each);
       }
+    }
+  }
+
+  private static int status(List<String> command) throws InterruptedException {
+    try {
+      return ChildProcess.run(command);
+    } catch (IOException e) {
+      System.out.println(e.getMessage());
+      return PACKAGE_IS_MISSING;
     }
   }
 
