@@ -245,6 +245,7 @@ final class Averages<M, T> {
 
   private void applyOrUndo(UpdateRule<T> rule, TensorPairs<T, T>.Opened tensors) {
     List<TensorPairs<T, T>> undo = members.stream().map(Member::keptForUndo).toList();
+    shadows.forEach(Shadow::share);
     try {
       backend.withoutGradient(
           () ->

@@ -125,7 +125,7 @@ final class Member<M, T> implements Average<M> {
   @Override
   public StateDict<?> state() {
     averages.gate().requireOpen();
-    return new FixedStateDict<>(averages.backend(), shadow.entries());
+    return new FixedStateDict<>(averages.backend(), shadow.share());
   }
 
   @Override

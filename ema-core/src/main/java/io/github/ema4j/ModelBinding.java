@@ -117,7 +117,8 @@ final class ModelBinding<M, T> {
   }
 
   private Tensors<T> select(Predicate<Slot> wanted) {
-    return new Tensors<>(owner, dict.backend(), Slot.select(slots, matched, wanted));
+    List<Entry<T>> entries = Slot.select(slots, matched, wanted);
+    return new Tensors<>(owner, dict.backend(), entries, () -> !dict.tellsMoves());
   }
 
   private List<Treatment> treatments() {

@@ -38,6 +38,14 @@ public interface StateDict<T> extends AutoCloseable {
     return false;
   }
 
+  /**
+   * Tells whether {@link #refresh} looks where the memory of each tensor is, so that tensors that
+   * are open need not be opened again.
+   */
+  default boolean tellsMoves() {
+    return false;
+  }
+
   /** Releases what the view itself holds, such as native handles; never the model's tensors. */
   @Override
   default void close() {}

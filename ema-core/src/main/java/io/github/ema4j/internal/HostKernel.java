@@ -21,8 +21,11 @@ final class HostKernel {
   /** Twice as many, or half, take longer: docs/performance/portable-kernel.md. */
   private static final int BLOCK = 512;
 
-  /** So much of a model stays in the first-level cache while it is averaged several times. */
-  private static final int SHARED_BLOCK = 2048;
+  /**
+   * So many elements of a model stay in the second-level cache while they are averaged several
+   * times. In fewer, each average would be left before the processor has begun to fetch ahead.
+   */
+  private static final int SHARED = 1 << 15;
 
   private final @Nullable RunKernel<?> runs;
   private final float[] averages = new float[BLOCK];
@@ -51,7 +54,8 @@ final class HostKernel {
   }
 
   /**
-   * Averages {@code right} into each of several memories of one type, reading it once.
+   * Averages {@code right} into each of several memories of one type, in stretches of {@code right}
+   * that are read from memory once.
    *
    * @param lefts the averages, which {@code nest} visits alike
    */
@@ -75,8 +79,19 @@ final class HostKernel {
       long begin,
       long end,
       Blend blend) {
-    averaging.prepare(leftType, rightType, blend, takesRuns(leftType, right, rightType, nest));
-    averaging.visit(lefts, right, nest, begin, end, averaging.block(lefts.length));
+    boolean inRuns = takesRuns(leftType, right, rightType, nest);
+    averaging.prepare(leftType, rightType, blend, inRuns);
+    long chunk = nest.isFlat() && lefts.length > 1 ? SHARED : Math.max(1, end - begin);
+    long from = begin;
+    do {
+      long to = Math.min(end, from + chunk);
+      for (int k = 0; k < lefts.length; k++) {
+        averaging.index = k;
+        one[0] = lefts[k];
+        averaging.visit(one, right, nest, from, to, inRuns ? Integer.MAX_VALUE : BLOCK);
+      }
+      from = to;
+    } while (from < end);
   }
 
   private boolean takesRuns(
@@ -94,18 +109,14 @@ final class HostKernel {
     private Blend blend = Blend.ofAverages(AveragingRule.LERP, false, 0);
     private boolean inRuns;
 
+    /** Which average it is that is being written. */
+    private int index;
+
     void prepare(ElementType newLeft, ElementType newRight, Blend newBlend, boolean newInRuns) {
       leftType = newLeft;
       rightType = newRight;
       blend = newBlend;
       inRuns = newInRuns;
-    }
-
-    int block(int averages) {
-      if (inRuns) {
-        return averages == 1 ? Integer.MAX_VALUE : SHARED_BLOCK;
-      }
-      return BLOCK;
     }
 
     @Override
@@ -117,55 +128,46 @@ final class HostKernel {
         long atRight,
         int rightStride,
         int n) {
+      HostMemory left = lefts[0];
       if (runs != null && inRuns) {
-        averageRun(runs, lefts, atLeft, right, atRight, n);
+        averageRun(runs, left, atLeft, right, atRight, n);
       } else if (leftType == ElementType.F64) {
         Elements.loadDoubles(right, rightType, atRight, rightStride, wideModels, n);
-        for (int k = 0; k < lefts.length; k++) {
-          Elements.loadDoubles(lefts[k], leftType, atLeft, leftStride, wideAverages, n);
-          averageDoubles(n, k);
-          Elements.storeDoubles(wideAverages, lefts[k], leftType, atLeft, leftStride, n);
-        }
+        Elements.loadDoubles(left, leftType, atLeft, leftStride, wideAverages, n);
+        averageDoubles(n, index);
+        Elements.storeDoubles(wideAverages, left, leftType, atLeft, leftStride, n);
       } else {
         Elements.loadFloats(right, rightType, atRight, rightStride, models, n);
-        for (int k = 0; k < lefts.length; k++) {
-          Elements.loadFloats(lefts[k], leftType, atLeft, leftStride, averages, n);
-          averageFloats(n, k);
-          Elements.storeFloats(averages, lefts[k], leftType, atLeft, leftStride, n);
-        }
+        Elements.loadFloats(left, leftType, atLeft, leftStride, averages, n);
+        averageFloats(n, index);
+        Elements.storeFloats(averages, left, leftType, atLeft, leftStride, n);
       }
     }
 
     private <V> void averageRun(
-        RunKernel<V> kernel,
-        HostMemory[] lefts,
-        long atLeft,
-        HostMemory right,
-        long atRight,
-        int n) {
+        RunKernel<V> kernel, HostMemory left, long atLeft, HostMemory right, long atRight, int n) {
+      V average = left.viewAt(atLeft, kernel);
       V model = right.viewAt(atRight, kernel);
+      int averageIndex = left.indexAt(atLeft);
       int modelIndex = right.indexAt(atRight);
-      for (int k = 0; k < lefts.length; k++) {
-        V average = lefts[k].viewAt(atLeft, kernel);
-        int index = lefts[k].indexAt(atLeft);
-        double weight = blend.weight(k);
-        boolean flush = blend.flushes();
-        switch (blend.rule()) {
-          case LERP ->
-              kernel.lerp(leftType, average, index, rightType, model, modelIndex, n, weight, flush);
-          case WEIGHTED_SUM ->
-              kernel.weightedSum(
-                  leftType,
-                  average,
-                  index,
-                  rightType,
-                  model,
-                  modelIndex,
-                  n,
-                  blend.decay(k),
-                  weight,
-                  flush);
-        }
+      double weight = blend.weight(index);
+      boolean flush = blend.flushes();
+      switch (blend.rule()) {
+        case LERP ->
+            kernel.lerp(
+                leftType, average, averageIndex, rightType, model, modelIndex, n, weight, flush);
+        case WEIGHTED_SUM ->
+            kernel.weightedSum(
+                leftType,
+                average,
+                averageIndex,
+                rightType,
+                model,
+                modelIndex,
+                n,
+                blend.decay(index),
+                weight,
+                flush);
       }
     }
 

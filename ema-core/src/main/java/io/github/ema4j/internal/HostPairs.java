@@ -22,6 +22,7 @@ import java.util.concurrent.atomic.AtomicInteger;
  */
 final class HostPairs<L, R> {
   private final ImmutableList<Stretch<L, R>> stretches;
+  private final List<Tensors<L>> lefts;
   private final Tensors<R> right;
   private final Workers workers;
   private final List<Open<L, R>> host;
@@ -30,6 +31,7 @@ final class HostPairs<L, R> {
   private long[] begins;
 
   private long bytes;
+  private boolean opened;
   private final Averaging averaging = new Averaging();
   private final Copying copying = new Copying();
   private final Looking looking = new Looking();
@@ -37,6 +39,7 @@ final class HostPairs<L, R> {
   HostPairs(
       List<Tensors<L>> lefts, Tensors<R> right, List<TensorPair<L, R>> pairs, Workers workers) {
     stretches = Stretch.of(lefts, right, pairs);
+    this.lefts = lefts;
     this.right = right;
     this.workers = workers;
     host = new ArrayList<>(pairs.size());
@@ -50,6 +53,10 @@ final class HostPairs<L, R> {
    * @throws IllegalArgumentException if one has less memory than it had
    */
   void open() {
+    if (opened && !mayHaveMoved()) {
+      return;
+    }
+    opened = false;
     host.clear();
     for (int i = 0; i < stretches.size(); i++) {
       stretches.get(i).open(host);
@@ -59,6 +66,15 @@ final class HostPairs<L, R> {
       begins[i + 1] = begins[i] + host.get(i).elements;
       bytes += host.get(i).bytes();
     }
+    opened = true;
+  }
+
+  private boolean mayHaveMoved() {
+    boolean moved = right.mayMove().getAsBoolean();
+    for (int k = 0; k < lefts.size(); k++) {
+      moved |= lefts.get(k).mayMove().getAsBoolean();
+    }
+    return moved;
   }
 
   /** Something to do with what is open, in parts where it is large. */
@@ -118,7 +134,7 @@ final class HostPairs<L, R> {
 
     @Override
     void run(HostKernel kernel, int index, Open<L, R> open, long begin, long end) {
-      ElementType type = open.first().rightType();
+      ElementType type = open.rightType;
       if (type.isFloating() && !kernel.isFinite(open.right, type, open.rightNest, begin, end)) {
         first.accumulateAndGet(index, Math::min);
       }
@@ -142,7 +158,7 @@ final class HostPairs<L, R> {
         return pair.right();
       }
     }
-    return open.first().right(); // another thread made it finite meanwhile
+    return open.pairs.get(0).right(); // another thread made it finite meanwhile
   }
 
   /** Returns a hash of a few elements of each averaged tensor on the right; 0 if none is. */
@@ -151,7 +167,7 @@ final class HostPairs<L, R> {
     long hash = 1;
     for (int i = 0; i < host.size(); i++) {
       Open<L, R> open = host.get(i);
-      if (open.first().treatment() == Treatment.AVERAGE) {
+      if (open.treatment == Treatment.AVERAGE) {
         long offset = 0; // other than 0 where several pairs are one run
         for (int j = 0; j < open.pairs.size(); j++) {
           TensorPair<L, R> pair = open.pairs.get(j);
@@ -175,17 +191,9 @@ final class HostPairs<L, R> {
 
     @Override
     void run(HostKernel kernel, int index, Open<L, R> open, long begin, long end) {
-      TensorPair<L, R> first = open.first();
-      if (first.treatment() == Treatment.AVERAGE) {
+      if (open.treatment == Treatment.AVERAGE) {
         kernel.average(
-            open.lefts,
-            first.leftType(),
-            open.right,
-            first.rightType(),
-            open.nest,
-            begin,
-            end,
-            blend);
+            open.lefts, open.leftType, open.right, open.rightType, open.nest, begin, end, blend);
       } else {
         copying.run(kernel, index, open, begin, end);
       }
@@ -203,9 +211,8 @@ final class HostPairs<L, R> {
 
     @Override
     void run(HostKernel kernel, int index, Open<L, R> open, long begin, long end) {
-      TensorPair<L, R> first = open.first();
       for (HostMemory left : open.lefts) {
-        kernel.copy(left, first.leftType(), open.right, first.rightType(), open.nest, begin, end);
+        kernel.copy(left, open.leftType, open.right, open.rightType, open.nest, begin, end);
       }
     }
   }
@@ -219,7 +226,7 @@ final class HostPairs<L, R> {
   void apply(PairConsumer<L, R> function) {
     for (int i = 0; i < host.size(); i++) {
       Open<L, R> open = host.get(i);
-      if (open.first().treatment() == Treatment.AVERAGE) {
+      if (open.treatment == Treatment.AVERAGE) {
         open.pairs.forEach(pair -> pair.apply(function));
       } else {
         copying.run(workers.kernel(), i, open, 0, open.elements);

@@ -11,14 +11,15 @@ import java.util.stream.IntStream;
  * The loops that visit the elements of two tensors of one shape side by side: dimensions ordered by
  * stride and joined where both tensors allow, so that equal dense layouts of any order become one
  * flat run.
- *
- * @param sizes the sizes of the loops, innermost last; at least one
- * @param left the strides of the left tensor
- * @param right the strides of the right tensor
  */
-record LoopNest(ImmutableLongArray sizes, ImmutableLongArray left, ImmutableLongArray right) {
-
+final class LoopNest {
   private static final int SHORT_RUN = 32;
+
+  private final ImmutableLongArray sizes;
+  private final ImmutableLongArray left;
+  private final ImmutableLongArray right;
+  private final boolean ofNeighbours;
+  private final boolean flat;
 
   private record Loop(long size, long left, long right) {}
 
@@ -26,6 +27,30 @@ record LoopNest(ImmutableLongArray sizes, ImmutableLongArray left, ImmutableLong
   interface Run {
     void accept(
         long leftOffset, long rightOffset, long elements, long leftStride, long rightStride);
+  }
+
+  private LoopNest(ImmutableLongArray sizes, ImmutableLongArray left, ImmutableLongArray right) {
+    this.sizes = sizes;
+    this.left = left;
+    this.right = right;
+    int innermost = sizes.length() - 1;
+    ofNeighbours = left.get(innermost) == 1 && right.get(innermost) == 1;
+    flat = sizes.length() == 1 && sizes.get(0) > 0 && ofNeighbours;
+  }
+
+  /** Returns the sizes of the loops, innermost last; there is at least one. */
+  ImmutableLongArray sizes() {
+    return sizes;
+  }
+
+  /** Returns the strides of the left tensor. */
+  ImmutableLongArray left() {
+    return left;
+  }
+
+  /** Returns the strides of the right tensor. */
+  ImmutableLongArray right() {
+    return right;
   }
 
   static LoopNest over(
@@ -75,13 +100,12 @@ record LoopNest(ImmutableLongArray sizes, ImmutableLongArray left, ImmutableLong
 
   /** Tells whether the elements of a run are neighbours in both tensors. */
   boolean isOfNeighbours() {
-    int innermost = sizes.length() - 1;
-    return left.get(innermost) == 1 && right.get(innermost) == 1;
+    return ofNeighbours;
   }
 
   /** Tells whether one run of neighbours covers both tensors, and is not empty. */
   boolean isFlat() {
-    return sizes.length() == 1 && sizes.get(0) > 0 && isOfNeighbours();
+    return flat;
   }
 
   /** Returns the size of the innermost loop; of a flat nest, how many elements there are. */

@@ -21,6 +21,9 @@ public final class Shadow<T> {
   private final List<T> allocated;
   private final ImmutableList<Entry<T>> entries;
 
+  /** Whether others have the tensors too, who may do to them what they like. */
+  private boolean shared;
+
   private Shadow(TensorBackend<T> backend, List<T> allocated, ImmutableList<Entry<T>> entries) {
     this.backend = backend;
     this.allocated = allocated;
@@ -95,6 +98,12 @@ public final class Shadow<T> {
     }
   }
 
+  /** Returns the tensors for others to have: from now on they are looked at before each use. */
+  public ImmutableList<Entry<T>> share() {
+    shared = true;
+    return entries;
+  }
+
   /** Returns the tensors, in the order of the originals. */
   public ImmutableList<Entry<T>> entries() {
     return entries;
@@ -122,7 +131,7 @@ public final class Shadow<T> {
 
   /** Returns the tensors as one side of a plan. */
   public Tensors<T> tensors(String owner) {
-    return new Tensors<>(owner, backend, entries);
+    return new Tensors<>(owner, backend, entries, () -> shared);
   }
 
   /** Frees the tensors. */

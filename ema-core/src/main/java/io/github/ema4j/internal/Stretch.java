@@ -2,6 +2,8 @@ package io.github.ema4j.internal;
 
 import com.google.common.collect.ImmutableList;
 import com.google.common.primitives.ImmutableLongArray;
+import io.github.ema4j.ElementType;
+import io.github.ema4j.Treatment;
 import io.github.ema4j.internal.TensorPairs.Tensors;
 import io.github.ema4j.spi.HostMemory;
 import io.github.ema4j.spi.Storage;
@@ -37,6 +39,9 @@ final class Stretch<L, R> {
 
     final LoopNest nest;
     final LoopNest rightNest;
+    final Treatment treatment;
+    final ElementType leftType;
+    final ElementType rightType;
     final long elements;
     HostMemory right = HostMemory.NONE;
     private boolean opened;
@@ -47,15 +52,18 @@ final class Stretch<L, R> {
       this.rightNest = rightNest;
       lefts = new HostMemory[averages];
       elements = elements(pairs);
+      treatment = first().treatment();
+      leftType = first().leftType();
+      rightType = first().rightType();
     }
 
-    TensorPair<L, R> first() {
+    private TensorPair<L, R> first() {
       return pairs.get(0);
     }
 
     /** Returns how many bytes an operation on all elements reads and writes. */
     long bytes() {
-      int each = first().rightType().bytes() + 2 * lefts.length * first().leftType().bytes();
+      int each = rightType.bytes() + 2 * lefts.length * leftType.bytes();
       return elements * each;
     }
 

@@ -16,6 +16,7 @@ import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.function.BooleanSupplier;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
@@ -39,9 +40,16 @@ public final class TensorPairs<L, R> {
    * @param owner what they belong to, for messages: {@code average}, {@code model}
    * @param backend what knows about them
    * @param entries the tensors
+   * @param mayMove whether an open tensor may have been closed or moved since it was opened last
    * @param <T> their type
    */
-  public record Tensors<T>(String owner, TensorBackend<T> backend, List<Entry<T>> entries) {
+  public record Tensors<T>(
+      String owner, TensorBackend<T> backend, List<Entry<T>> entries, BooleanSupplier mayMove) {
+
+    /** Takes tensors that may be closed or moved by whoever has them. */
+    public Tensors(String owner, TensorBackend<T> backend, List<Entry<T>> entries) {
+      this(owner, backend, entries, () -> true);
+    }
 
     /** Returns for each tensor the index of the first that it is tied to, or its own. */
     int[] ties() {
@@ -102,6 +110,9 @@ public final class TensorPairs<L, R> {
 
     /** Tells whether a tensor is where it was. */
     boolean isAt(Entry<T> entry, Storage before) {
+      if (!mayMove.getAsBoolean()) {
+        return true;
+      }
       try {
         return backend.isAt(entry.tensor(), before);
       } catch (IllegalStateException e) {
@@ -131,6 +142,9 @@ public final class TensorPairs<L, R> {
      * @param before its memory when it was opened last
      */
     HostMemory memory(Entry<T> entry, @Nullable HostMemory before) {
+      if (before != null && !mayMove.getAsBoolean()) {
+        return before;
+      }
       HostMemory memory;
       try {
         memory =

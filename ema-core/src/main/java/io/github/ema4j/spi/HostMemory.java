@@ -35,19 +35,22 @@ public final class HostMemory {
   private final Buffer[] segments;
   private final long segmentElements;
   private final long address;
+  private final boolean nativeOrder;
   private volatile @Nullable Views views;
 
   /**
    * What a kernel sees of each segment.
    *
+   * @param first of the first segment, mostly the only one
    * @param seen in the order of the segments
    */
-  private record Views(RunKernel<?> kernel, ImmutableList<?> seen) {}
+  private record Views(RunKernel<?> kernel, Object first, ImmutableList<?> seen) {}
 
   private HostMemory(Buffer[] segments, long segmentElements, long address) {
     this.segments = segments;
     this.segmentElements = segmentElements;
     this.address = address;
+    nativeOrder = isInNativeOrder(segments[0]);
   }
 
   /** Returns memory in one buffer, from its position to its limit. */
@@ -125,18 +128,21 @@ public final class HostMemory {
   public <V> V viewAt(long offset, RunKernel<V> kernel) {
     Views made = views;
     if (made == null || made.kernel != kernel) {
-      made =
-          new Views(
-              kernel,
-              Arrays.stream(segments).map(kernel::view).collect(ImmutableList.toImmutableList()));
+      ImmutableList<?> seen =
+          Arrays.stream(segments).map(kernel::view).collect(ImmutableList.toImmutableList());
+      made = new Views(kernel, seen.get(0), seen);
       views = made;
     }
-    return (V) made.seen.get(segments.length == 1 ? 0 : (int) (offset / segmentElements));
+    return (V)
+        (segments.length == 1 ? made.first : made.seen.get((int) (offset / segmentElements)));
   }
 
   /** Tells whether elements have the byte order of this machine. */
   public boolean isInNativeOrder() {
-    Buffer first = segments[0];
+    return nativeOrder;
+  }
+
+  private static boolean isInNativeOrder(Buffer first) {
     ByteOrder order = ByteOrder.nativeOrder();
     if (first instanceof FloatBuffer floats) {
       order = floats.order();

@@ -22,6 +22,8 @@ import java.util.Set;
 final class DjlStateDict implements StateDict<NDArray> {
   private final DjlBackend backend;
   private final Block block;
+  private Structure structure;
+  private boolean structureTells;
   private List<Source> sources;
   private ScriptBuffers buffers;
   private List<Entry<NDArray>> entries;
@@ -57,7 +59,9 @@ final class DjlStateDict implements StateDict<NDArray> {
   DjlStateDict(DjlBackend backend, Block block) {
     this.backend = backend;
     this.block = block;
+    structure = Structure.of(block);
     sources = sources(block);
+    structureTells = areTold(structure, sources);
     buffers = ScriptBuffers.of(block);
     try {
       entries = listed(sources, buffers);
@@ -85,10 +89,11 @@ final class DjlStateDict implements StateDict<NDArray> {
    */
   @Override
   public boolean refresh() {
-    ScriptBuffers buffersNow = buffers.asOf(block);
+    boolean same = structureTells && structure.isThatOf(block);
+    ScriptBuffers buffersNow = same && !buffers.hasScripts() ? buffers : buffers.asOf(block);
     ScriptBuffers unused = buffersNow;
     try {
-      List<Source> now = sources(block);
+      List<Source> now = same ? sources : sources(block);
       boolean moved = buffersNow != buffers || !now.equals(sources);
       boolean changed = moved;
       for (int i = 0; i < now.size(); i++) {
@@ -101,6 +106,8 @@ final class DjlStateDict implements StateDict<NDArray> {
       if (changed) {
         entries = listed(now, buffersNow);
         sources = now;
+        structure = Structure.of(block);
+        structureTells = areTold(structure, sources);
       }
       unused = buffers;
       buffers = buffersNow;
@@ -138,6 +145,16 @@ final class DjlStateDict implements StateDict<NDArray> {
       }
     }
     return sources;
+  }
+
+  /**
+   * Tells whether a block lists just the parameters of what it is made of. One that has a list of
+   * its own is asked for it each time.
+   */
+  private static boolean areTold(Structure structure, List<Source> sources) {
+    Set<Parameter> parameters = Collections.newSetFromMap(new IdentityHashMap<>());
+    List<Parameter> told = structure.parameters().stream().filter(parameters::add).toList();
+    return told.equals(sources.stream().map(Source::parameter).toList());
   }
 
   private List<Entry<NDArray>> listed(List<Source> from, ScriptBuffers scripts) {

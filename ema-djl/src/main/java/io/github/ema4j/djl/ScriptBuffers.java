@@ -102,6 +102,10 @@ final class ScriptBuffers implements AutoCloseable {
             : onDevice);
   }
 
+  boolean hasScripts() {
+    return !scripts.isEmpty();
+  }
+
   /** Returns the buffers by name; handles to the modules' own memory. */
   ImmutableMap<String, NDArray> arrays() {
     return arrays;

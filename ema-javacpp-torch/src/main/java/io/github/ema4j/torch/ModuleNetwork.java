@@ -84,8 +84,9 @@ final class ModuleNetwork<M extends Module> implements Network<M> {
    */
   @Override
   public boolean hasTensors(M model, long[] identities) {
-    TensorVector parameters = model.parameters();
-    TensorVector buffers = model.buffers();
+    boolean recurse = model.modules().size() > 1; // else it is a needless second copy of the list
+    TensorVector parameters = model.parameters(recurse);
+    TensorVector buffers = model.buffers(recurse);
     return (parameters.size() + buffers.size() == identities.length
             && areAt(parameters, identities, 0)
             && areAt(buffers, identities, (int) parameters.size()))

@@ -144,13 +144,15 @@ public final class TorchBackend implements DeviceBackend<Tensor> {
 
   /** Tells whether {@link #describe} would say the same of a tensor as it did. */
   static boolean looksLike(Tensor tensor, TensorSpec spec) {
-    if (tensor.isNull() || !tensor.defined()) {
+    if (tensor.isNull()) {
       return false;
     }
     if (!spec.device().isCpu()) {
       return INSTANCE.describe(tensor).equals(spec);
     }
-    return tensor.is_cpu() && hasType(tensor, spec.type()) && hasLayout(tensor, spec);
+    return tensor.is_cpu() // an undefined one is nowhere
+        && hasType(tensor, spec.type())
+        && hasLayout(tensor, spec);
   }
 
   /** Tells whether a tensor has a type, by what LibTorch tells fastest. */

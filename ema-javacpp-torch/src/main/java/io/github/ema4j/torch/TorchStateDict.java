@@ -61,8 +61,8 @@ final class TorchStateDict<M extends Pointer> implements StateDict<Tensor> {
 
     boolean isCurrent() {
       try {
-        return address == TorchBackend.address(entry.tensor())
-            && TorchBackend.looksLike(entry.tensor(), entry.spec());
+        return TorchBackend.looksLike(entry.tensor(), entry.spec())
+            && address == TorchBackend.address(entry.tensor());
       } catch (UnsupportedOperationException e) {
         return false; // listing it says why, with its name
       }
@@ -101,6 +101,12 @@ final class TorchStateDict<M extends Pointer> implements StateDict<Tensor> {
     List<Handle> before = handles;
     take(listed());
     release(before);
+    return true;
+  }
+
+  /** The handles are the view's own, and their addresses are compared. */
+  @Override
+  public boolean tellsMoves() {
     return true;
   }
 

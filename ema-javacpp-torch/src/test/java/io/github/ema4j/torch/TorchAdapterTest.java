@@ -224,6 +224,24 @@ class TorchAdapterTest {
   }
 
   @Test
+  void aModuleWithoutOthersIsFollowedToo() {
+    Module leaf = new Module("leaf");
+    Tensor gain = leaf.register_parameter("gain", torch.ones(2), false);
+    try (ModelEma<Module> ema =
+        ModelEma.builder(TorchAdapter.of(Module.class))
+            .strategy(EmaStrategy.nameMatched(0.5))
+            .build(leaf)) {
+      gain.set_data(torch.zeros(2));
+      ema.update(leaf);
+      assertThat(Nets.values(ema.state()).get("gain")).containsExactly(0.5f, 0.5f);
+      leaf.register_buffer("mean", torch.ones(2));
+      assertThatThrownBy(() -> ema.update(leaf))
+          .isInstanceOf(IllegalArgumentException.class)
+          .hasMessageContaining("mean");
+    }
+  }
+
+  @Test
   void aModuleWrittenInJavaIsNotCopiedAndTheMessageShowsTheSupplier() {
     Net net = Nets.seeded(9);
     assertThatThrownBy(() -> net.clone(new DeviceOptional()))

@@ -3,7 +3,6 @@ package io.github.ema4j.testkit;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
 
-import com.sun.management.ThreadMXBean;
 import io.github.ema4j.AveragingRule;
 import io.github.ema4j.ElementType;
 import io.github.ema4j.ModelEma;
@@ -11,7 +10,6 @@ import io.github.ema4j.StateDict;
 import io.github.ema4j.array.ArrayBackend;
 import io.github.ema4j.array.ArrayTensor;
 import io.github.ema4j.testkit.SeededModels.Values;
-import java.lang.management.ManagementFactory;
 import java.util.List;
 import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutionException;
@@ -122,15 +120,8 @@ public abstract class ThreadKit<M, T> extends RuleKit<M, T> {
   protected void updatesDoNotAllocate() {
     M model = model(large());
     ModelEma<M> ema = average(model, UpdateKit.lerp(0.9));
-    ThreadMXBean threads = (ThreadMXBean) ManagementFactory.getThreadMXBean();
-    long least = Long.MAX_VALUE;
-    for (int step = 0; step < MOST_UPDATES && least >= ELEMENTS; step++) {
-      long before = threads.getCurrentThreadAllocatedBytes();
-      ema.update(model);
-      least = Math.min(least, threads.getCurrentThreadAllocatedBytes() - before);
-    }
 
-    assertThat(least)
+    assertThat(Allocations.least(() -> ema.update(model), MOST_UPDATES, ELEMENTS))
         .as("bytes allocated for a model of %d bytes", 4 * ELEMENTS)
         .isLessThan(ELEMENTS);
   }
