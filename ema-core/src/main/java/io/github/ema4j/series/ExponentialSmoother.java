@@ -1,29 +1,22 @@
 package io.github.ema4j.series;
 
-/** {@code alpha x + (1 - alpha) ema}, from the first value on or with the start's weight undone. */
+/** {@code m = m + gain (x - m)}, from the first value on. */
 final class ExponentialSmoother implements Smoother {
-  static final String FIRST_VALUE = "exponential";
-  static final String BIAS_CORRECTED = "bias-corrected";
-
-  private final double alpha;
-  private final boolean biasCorrected;
-  private final Debias debias;
+  private final Gain gain;
   private final Compensated mean = new Compensated();
+
+  /** The last gain; 0 before the first value. */
   private double weight;
 
-  ExponentialSmoother(double alpha, boolean biasCorrected) {
-    this.alpha = alpha;
-    this.biasCorrected = biasCorrected;
-    debias = new Debias(alpha);
+  ExponentialSmoother(Gain gain) {
+    this.gain = gain;
   }
 
   @Override
   public void add(double x) {
-    if (biasCorrected) {
-      weight = debias.next();
-    } else {
-      weight = weight == 0 ? 1 : alpha;
-    }
+    boolean first = weight == 0;
+    double next = gain.next(x, first);
+    weight = first ? 1 : next;
     mean.add(weight * mean.below(x));
   }
 
@@ -39,21 +32,19 @@ final class ExponentialSmoother implements Smoother {
 
   @Override
   public long window() {
-    return Math.round(Alpha.window(alpha));
+    return gain.window();
   }
 
   @Override
   public void write(SeriesState to) {
-    to.put("type", biasCorrected ? BIAS_CORRECTED : FIRST_VALUE);
-    to.put("alpha", alpha);
-    debias.write("covered", to);
+    gain.write(to);
     mean.write("mean", to);
     to.put("weight", weight);
   }
 
   @Override
   public void read(SeriesState from) {
-    debias.read("covered", from);
+    gain.read(from);
     mean.read("mean", from);
     weight = from.number("weight");
   }

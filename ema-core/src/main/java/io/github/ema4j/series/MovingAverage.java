@@ -44,6 +44,10 @@ public final class MovingAverage {
     return new MovingAverage(smoother, new Intake());
   }
 
+  private static MovingAverage of(Gain gain) {
+    return of(new ExponentialSmoother(gain));
+  }
+
   /**
    * Returns the mean of the last {@code window} values, or of those that there are.
    *
@@ -96,7 +100,7 @@ public final class MovingAverage {
    */
   public static MovingAverage exponential(double alpha) {
     Alpha.check("alpha", alpha);
-    return of(new ExponentialSmoother(alpha, false));
+    return of(new ConstantGain(alpha));
   }
 
   /**
@@ -110,7 +114,7 @@ public final class MovingAverage {
    */
   public static MovingAverage biasCorrected(double alpha) {
     Alpha.check("alpha", alpha);
-    return of(new ExponentialSmoother(alpha, true));
+    return of(new DebiasedGain(alpha));
   }
 
   /**
@@ -132,7 +136,7 @@ public final class MovingAverage {
     checkWindow("shortWindow", shortWindow);
     checkWindow("longWindow", longWindow);
     checkShorter("shortWindow", shortWindow, "longWindow", longWindow);
-    return of(new AdaptiveSmoother(alpha, minAlpha, shortWindow, longWindow));
+    return of(new AdaptiveGain(alpha, minAlpha, shortWindow, longWindow));
   }
 
   /**
@@ -152,7 +156,7 @@ public final class MovingAverage {
     checkWindow("fastWindow", fastWindow);
     checkWindow("slowWindow", slowWindow);
     checkShorter("fastWindow", fastWindow, "slowWindow", slowWindow);
-    return of(new KaufmanSmoother(window, fastWindow, slowWindow));
+    return of(new KaufmanGain(window, fastWindow, slowWindow));
   }
 
   /**
@@ -166,7 +170,7 @@ public final class MovingAverage {
    */
   public static MovingAverage kalman(double processVariance, double measurementVariance) {
     Alpha.checkVariances(processVariance, measurementVariance);
-    return of(new KalmanSmoother(processVariance, measurementVariance));
+    return of(new KalmanGain(processVariance, measurementVariance));
   }
 
   /**
@@ -257,17 +261,17 @@ public final class MovingAverage {
       case SimpleSmoother.TYPE -> simple(state.window("window"));
       case LinearSmoother.TYPE -> weighted(state.window("window"));
       case WeightedSmoother.TYPE -> weighted(state.numbers("weights"));
-      case ExponentialSmoother.FIRST_VALUE -> exponential(state.number("alpha"));
-      case ExponentialSmoother.BIAS_CORRECTED -> biasCorrected(state.number("alpha"));
-      case AdaptiveSmoother.TYPE ->
+      case ConstantGain.TYPE -> exponential(state.number("alpha"));
+      case DebiasedGain.TYPE -> biasCorrected(state.number("alpha"));
+      case AdaptiveGain.TYPE ->
           adaptive(
               state.number("alpha"),
               state.number("minAlpha"),
               state.window("shortWindow"),
               state.window("longWindow"));
-      case KaufmanSmoother.TYPE ->
+      case KaufmanGain.TYPE ->
           kaufman(state.window("window"), state.window("fastWindow"), state.window("slowWindow"));
-      case KalmanSmoother.TYPE ->
+      case KalmanGain.TYPE ->
           kalman(state.number("processVariance"), state.number("measurementVariance"));
       default -> throw SeriesState.malformed("there is no average of type '" + type + "'");
     };

@@ -48,8 +48,7 @@ class SeriesStateTest {
 
     assertThat(average.toJson())
         .isEqualTo(
-            "{'type':'exponential','alpha':0.5,'covered':[0.0,0.0],'mean':[1.5,0.0],'weight':0.5,"
-                    .replace('\'', '"')
+            "{'type':'exponential','alpha':0.5,'mean':[1.5,0.0],'weight':0.5,".replace('\'', '"')
                 + "'onNonFinite':'REFUSE','count':2,'skipped':0,'masked':0}".replace('\'', '"'));
   }
 

@@ -172,27 +172,8 @@ final class Chart {
 
   private void axes(StringBuilder svg, Axis across, Axis up) {
     svg.append("<g aria-hidden='true'>");
-    for (Axis.Tick tick : up.ticks()) {
-      String y = y(up, tick.at());
-      svg.append("<path class='grid' d='M%d %sH%d'/>".formatted(LEFT, y, WIDTH - RIGHT));
-      svg.append(
-          "<text class='tick end' x='%d' y='%s' dy='.32em'>%s</text>"
-              .formatted(LEFT - 8, y, Html.text(tick.label())));
-    }
-    for (Axis.Tick tick : across.ticks()) {
-      String at = x(across, tick.at());
-      boolean first = across.place(tick.at()) < 0.05;
-      boolean last = across.place(tick.at()) > 0.95;
-      svg.append(
-          "<path class='grid' d='M%s %dV%d'/>".formatted(at, HEIGHT - BOTTOM, HEIGHT - BOTTOM + 5));
-      svg.append(
-          "<text class='tick %s' x='%s' y='%d'>%s</text>"
-              .formatted(
-                  first ? "start" : last ? "end" : "middle",
-                  at,
-                  HEIGHT - BOTTOM + 19,
-                  Html.text(tick.label())));
-    }
+    up.ticks().forEach(tick -> upTick(svg, up, tick));
+    across.ticks().forEach(tick -> acrossTick(svg, across, tick));
     svg.append(
         "<path class='axis' d='M%d %dV%dH%d'/>"
             .formatted(LEFT, TOP, HEIGHT - BOTTOM, WIDTH - RIGHT));
@@ -203,6 +184,25 @@ final class Chart {
         "<text class='name middle' transform='translate(14 %d) rotate(-90)'>%s</text>"
             .formatted((TOP + HEIGHT - BOTTOM) / 2, Html.text(yTitle)));
     svg.append("</g>");
+  }
+
+  private static void upTick(StringBuilder svg, Axis up, Axis.Tick tick) {
+    String y = y(up, tick.at());
+    svg.append("<path class='grid' d='M%d %sH%d'/>".formatted(LEFT, y, WIDTH - RIGHT));
+    svg.append(
+        "<text class='tick end' x='%d' y='%s' dy='.32em'>%s</text>"
+            .formatted(LEFT - 8, y, Html.text(tick.label())));
+  }
+
+  private static void acrossTick(StringBuilder svg, Axis across, Axis.Tick tick) {
+    String at = x(across, tick.at());
+    int bottom = HEIGHT - BOTTOM;
+    double place = across.place(tick.at());
+    String anchor = place < 0.05 ? "start" : place > 0.95 ? "end" : "middle"; // none is cut off
+    svg.append("<path class='grid' d='M%s %dV%d'/>".formatted(at, bottom, bottom + 5));
+    svg.append(
+        "<text class='tick %s' x='%s' y='%d'>%s</text>"
+            .formatted(anchor, at, bottom + 19, Html.text(tick.label())));
   }
 
   private void line(StringBuilder svg, int index, Axis across, Axis up) {

@@ -2,10 +2,8 @@ package io.github.ema4j.series;
 
 import java.util.Arrays;
 
-/**
- * Kaufman's adaptive average: fast where the values go somewhere, slow where they go to and fro.
- */
-final class KaufmanSmoother implements Smoother {
+/** Kaufman's: much where the values go somewhere, little where they go to and fro. */
+final class KaufmanGain implements Gain {
   static final String TYPE = "kaufman";
 
   private final int window;
@@ -18,12 +16,10 @@ final class KaufmanSmoother implements Smoother {
   private final double[] ring;
 
   private final WindowSum path;
-  private final Compensated mean = new Compensated();
   private int next;
   private double previous;
-  private double weight;
 
-  KaufmanSmoother(int window, int fastWindow, int slowWindow) {
+  KaufmanGain(int window, int fastWindow, int slowWindow) {
     this.window = window;
     this.fastWindow = fastWindow;
     this.slowWindow = slowWindow;
@@ -34,37 +30,19 @@ final class KaufmanSmoother implements Smoother {
   }
 
   @Override
-  public void add(double x) {
-    if (weight == 0) {
+  public double next(double x, boolean first) {
+    if (first) {
       Arrays.fill(ring, x);
-      weight = 1;
     } else {
       path.add(Math.abs(x - previous));
-      weight = weight(efficiency(Math.abs(x - ring[next])));
     }
+    double distance = Math.abs(x - ring[next]);
     ring[next] = x;
     next = (next + 1) % window;
     previous = x;
-    mean.add(weight * mean.below(x));
-  }
-
-  private double efficiency(double distance) {
-    return path.sum() == 0 ? 1 : Math.min(1, distance / path.sum());
-  }
-
-  private double weight(double efficiency) {
+    double efficiency = path.sum() == 0 ? 1 : Math.min(1, distance / path.sum());
     double root = efficiency * (fast - slow) + slow;
     return root * root;
-  }
-
-  @Override
-  public double value() {
-    return mean.value();
-  }
-
-  @Override
-  public double weight() {
-    return weight;
   }
 
   @Override
@@ -79,20 +57,16 @@ final class KaufmanSmoother implements Smoother {
     to.put("fastWindow", fastWindow);
     to.put("slowWindow", slowWindow);
     to.put("ring", ring.clone());
-    path.write("path", to);
-    mean.write("mean", to);
     to.put("next", next);
     to.put("previous", previous);
-    to.put("weight", weight);
+    path.write("path", to);
   }
 
   @Override
   public void read(SeriesState from) {
     System.arraycopy(from.numbers("ring", window), 0, ring, 0, window);
-    path.read("path", from);
-    mean.read("mean", from);
     next = (int) from.whole("next", window - 1);
     previous = from.number("previous");
-    weight = from.number("weight");
+    path.read("path", from);
   }
 }

@@ -1,7 +1,7 @@
 package io.github.ema4j.series;
 
-/** An exponential average that follows faster where the values vary more than they used to. */
-final class AdaptiveSmoother implements Smoother {
+/** More where the values vary more than they used to. */
+final class AdaptiveGain implements Gain {
   static final String TYPE = "adaptive";
 
   private final double alpha;
@@ -10,10 +10,8 @@ final class AdaptiveSmoother implements Smoother {
   private final int longWindow;
   private final Moments recent;
   private final Moments usual;
-  private final Compensated mean = new Compensated();
-  private double weight;
 
-  AdaptiveSmoother(double alpha, double minAlpha, int shortWindow, int longWindow) {
+  AdaptiveGain(double alpha, double minAlpha, int shortWindow, int longWindow) {
     this.alpha = alpha;
     this.minAlpha = minAlpha;
     this.shortWindow = shortWindow;
@@ -23,26 +21,11 @@ final class AdaptiveSmoother implements Smoother {
   }
 
   @Override
-  public void add(double x) {
+  public double next(double x, boolean first) {
     recent.add(x);
     usual.add(x);
-    weight = weight == 0 ? 1 : adapted();
-    mean.add(weight * mean.below(x));
-  }
-
-  private double adapted() {
     double ratio = usual.variance() == 0 ? 1 : Math.sqrt(recent.variance() / usual.variance());
     return Math.min(1, Math.max(minAlpha, alpha * ratio));
-  }
-
-  @Override
-  public double value() {
-    return mean.value();
-  }
-
-  @Override
-  public double weight() {
-    return weight;
   }
 
   @Override
@@ -59,15 +42,11 @@ final class AdaptiveSmoother implements Smoother {
     to.put("longWindow", longWindow);
     recent.write("recent", to);
     usual.write("usual", to);
-    mean.write("mean", to);
-    to.put("weight", weight);
   }
 
   @Override
   public void read(SeriesState from) {
     recent.read("recent", from);
     usual.read("usual", from);
-    mean.read("mean", from);
-    weight = from.number("weight");
   }
 }
