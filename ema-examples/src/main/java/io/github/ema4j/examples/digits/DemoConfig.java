@@ -15,6 +15,7 @@ import java.util.Properties;
  * @param labelNoise the part of the training labels that is drawn anew
  * @param learningRate the constant rate of SGD
  * @param batchSize images a step
+ * @param advise whether a short training first finds out the decay
  * @param report where the report is written; none if empty
  * @param ema how to average
  */
@@ -26,8 +27,15 @@ record DemoConfig(
     double labelNoise,
     double learningRate,
     int batchSize,
+    boolean advise,
     Optional<Path> report,
     EmaConfig ema) {
+
+  /** Returns the same with another way to average. */
+  DemoConfig withEma(EmaConfig other) {
+    return new DemoConfig(
+        backend, data, epochs, seed, labelNoise, learningRate, batchSize, advise, report, other);
+  }
 
   /**
    * Reads the configuration: system properties under {@code demo}, {@code ema.average} and {@code

@@ -87,6 +87,7 @@ final class DemoConfigReader {
     double labelNoise = text("labelNoise", DemoConfigReader::part, 0.0);
     double learningRate = text("learningRate", DemoConfigReader::rate, 1.0);
     int batchSize = text("batchSize", DemoConfigReader::count, 1);
+    boolean advise = text("advise", DemoConfigReader::truth, false);
     Optional<Path> report = file("report");
     reportUnknownKeys();
     EmaConfig ema = ema();
@@ -95,7 +96,7 @@ final class DemoConfigReader {
           "the configuration has problems:\n  " + String.join("\n  ", problems));
     }
     return new DemoConfig(
-        backend, data, epochs, seed, labelNoise, learningRate, batchSize, report, ema);
+        backend, data, epochs, seed, labelNoise, learningRate, batchSize, advise, report, ema);
   }
 
   private static String backend(String text) {
@@ -118,6 +119,15 @@ final class DemoConfigReader {
       throw new IllegalArgumentException("must name a file, but was ''");
     }
     return Optional.of(workingDirectory.resolve(text).toAbsolutePath());
+  }
+
+  private static boolean truth(String text) {
+    return switch (text) {
+      case "true" -> true;
+      case "false" -> false;
+      default ->
+          throw new IllegalArgumentException("must be true or false, but was '" + text + "'");
+    };
   }
 
   private static int whole(String text) {

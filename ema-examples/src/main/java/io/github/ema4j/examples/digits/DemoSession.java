@@ -16,6 +16,13 @@ interface DemoSession extends AutoCloseable {
   /** Returns the part of some images that the network labels right on its averaged weights. */
   double averagedAccuracy(Images images);
 
+  /**
+   * Starts averages beside the session's own.
+   *
+   * @param decays which; the advisor's own choice if there are none
+   */
+  DemoTrial<?> trial(double... decays);
+
   /** Frees network, optimiser and average. */
   @Override
   void close();

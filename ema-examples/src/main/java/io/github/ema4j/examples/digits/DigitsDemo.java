@@ -1,5 +1,6 @@
 package io.github.ema4j.examples.digits;
 
+import io.github.ema4j.Advice;
 import io.github.ema4j.AverageListener;
 import io.github.ema4j.report.EmaReport;
 import java.nio.file.Path;
@@ -54,12 +55,23 @@ public final class DigitsDemo {
   static int run(Properties systemProperties, Path workingDirectory, ProgressDisplay display) {
     try {
       DemoConfig config = DemoConfig.read(systemProperties, workingDirectory);
-      new DigitsDemo(config, DigitsData.read(config.data()), display).train();
+      DigitsData data = DigitsData.read(config.data());
+      DemoConfig advised = config.advise() ? advised(config, data, display) : config;
+      new DigitsDemo(advised, data, display).train();
       return 0;
     } catch (InputException e) {
       display.error(e.getMessage());
       return 1;
     }
+  }
+
+  /** Has the decay found out, and tells how. */
+  private static DemoConfig advised(DemoConfig config, DigitsData data, ProgressDisplay display) {
+    Advice advice = DigitsTrial.advise(config, data);
+    advice.text().lines().forEach(display::line);
+    double decay = DigitsTrial.decay(config, data, advice);
+    display.line(String.format(Locale.ROOT, "training with decay %.6f", decay));
+    return config.withEma(config.ema().withStrategy(DigitsTrial.strategy(config, decay)));
   }
 
   private void train() {

@@ -7,6 +7,7 @@ import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.training.GradientCollector;
 import io.github.ema4j.Swap;
+import io.github.ema4j.djl.DjlAdapter;
 import io.github.ema4j.djl.EmaTrainer;
 
 /**
@@ -74,6 +75,11 @@ final class DjlSession implements DemoSession {
   private static NDList images(NDManager manager, Images images) {
     Shape shape = new Shape(images.size(), 1, images.side(), images.side());
     return new NDList(manager.create(images.pixels(), shape));
+  }
+
+  @Override
+  public DemoTrial<?> trial(double... decays) {
+    return DemoTrial.of(DjlAdapter.instance(), model.getBlock(), this::accuracy, decays);
   }
 
   @Override

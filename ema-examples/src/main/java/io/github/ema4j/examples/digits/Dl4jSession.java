@@ -1,6 +1,7 @@
 package io.github.ema4j.examples.digits;
 
 import io.github.ema4j.Swap;
+import io.github.ema4j.dl4j.Dl4jAdapter;
 import io.github.ema4j.dl4j.EmaListener;
 import org.deeplearning4j.nn.multilayer.MultiLayerNetwork;
 import org.nd4j.linalg.api.buffer.DataType;
@@ -56,6 +57,11 @@ final class Dl4jSession implements DemoSession {
 
   private static INDArray images(Images images) {
     return Nd4j.create(images.pixels(), images.size(), 1, images.side(), images.side());
+  }
+
+  @Override
+  public DemoTrial<?> trial(double... decays) {
+    return DemoTrial.of(Dl4jAdapter.multiLayer(), network, this::accuracy, decays);
   }
 
   @Override

@@ -2,6 +2,7 @@ package io.github.ema4j.examples.digits;
 
 import io.github.ema4j.ModelEma;
 import io.github.ema4j.Swap;
+import io.github.ema4j.torch.TorchAdapter;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.LongOptional;
 import org.bytedeco.pytorch.NoGradGuard;
@@ -71,6 +72,11 @@ final class LibTorchSession implements DemoSession {
 
   private static Tensor labels(Images images) {
     return Tensor.create(images.labels(), images.size()).to(ScalarType.Long);
+  }
+
+  @Override
+  public DemoTrial<?> trial(double... decays) {
+    return DemoTrial.of(TorchAdapter.of(LibTorchNet.class), net, this::accuracy, decays);
   }
 
   @Override

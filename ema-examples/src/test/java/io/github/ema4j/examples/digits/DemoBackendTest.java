@@ -53,6 +53,20 @@ abstract class DemoBackendTest {
   }
 
   @Test
+  void adviceIsGivenAndTaken() {
+    properties.setProperty("demo.epochs", "1");
+    properties.setProperty("demo.advise", "true");
+
+    DemoRun run = run();
+
+    assertThat(run.err()).isEmpty();
+    assertThat(run.out().get(0)).isEqualTo("After 36 updates, on validation data:");
+    assertThat(run.out().subList(1, 8)).anyMatch(line -> line.endsWith(", best"));
+    assertThat(run.out().get(10)).matches("training with decay 0\\.\\d{6}");
+    assertThat(run.out().get(12)).startsWith("epoch 1/1: loss");
+  }
+
+  @Test
   void seedDecidesEveryNumber() {
     properties.setProperty("demo.epochs", "1");
     properties.setProperty("demo.seed", "4");

@@ -40,6 +40,7 @@ class DemoConfigTest {
     assertThat(config.labelNoise()).isEqualTo(0.2);
     assertThat(config.learningRate()).isEqualTo(0.1);
     assertThat(config.batchSize()).isEqualTo(32);
+    assertThat(config.advise()).isFalse();
     assertThat(config.report()).contains(directory.resolve("target/report.html").toAbsolutePath());
     assertThat(config.ema())
         .isEqualTo(
