@@ -92,8 +92,8 @@ record SafetensorsHeader(ImmutableMap<String, String> metadata, ImmutableList<It
     } catch (IllegalArgumentException e) {
       throw json.failure(String.valueOf(e.getMessage()));
     }
-    long length = end - begin; // neither is negative
-    if (length < 0 || length % type.bytes() != 0 || length / type.bytes() != spec.elements()) {
+    long length = end - begin; // neither is negative; nor is a number of elements
+    if (length % type.bytes() != 0 || length / type.bytes() != spec.elements()) {
       throw json.failure(
           String.format(
               "%s of shape %s has %s elements of %s bytes, but its data_offsets are [%s, %s]",

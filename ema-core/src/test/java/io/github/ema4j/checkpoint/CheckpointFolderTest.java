@@ -11,6 +11,7 @@ import io.github.ema4j.StateDict;
 import io.github.ema4j.array.ArrayBackend;
 import io.github.ema4j.array.ArrayTensor;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.file.Files;
@@ -26,6 +27,7 @@ import org.junit.jupiter.api.io.TempDir;
 class CheckpointFolderTest {
 
   @TempDir private Path parent;
+  @TempDir private Path logs;
   private final float[] weights = {0};
   private final StateDict<ArrayTensor> model =
       StateDict.builder(ArrayBackend.instance()).parameter("w", ArrayTensor.of(weights, 1)).build();
@@ -191,6 +193,32 @@ class CheckpointFolderTest {
       channel.lock();
       DurableFiles.deleteAbandoned(parent);
       assertThat(locked).exists();
+    }
+  }
+
+  /** Systems drop a process's lock when it closes the file anywhere. */
+  @Test
+  void lookingForWhatIsAbandonedEndsNoLock() throws IOException {
+    Path log = logs.resolve("log");
+    DurableFiles.write(
+        parent.resolve("written"),
+        channel -> {
+          channel.write(ByteBuffer.allocate(1));
+          DurableFiles.deleteAbandoned(parent);
+          Process other =
+              ChildJvm.start(
+                  log, List.of(), CheckpointWriterProgram.class, parent.toString(), "0", "here");
+          assertThat(other.onExit().join().exitValue()).as(() -> read(log)).isZero();
+        });
+
+    assertThat(parent.resolve("written")).hasSize(1);
+  }
+
+  private static String read(Path log) {
+    try {
+      return Files.readString(log);
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
     }
   }
 

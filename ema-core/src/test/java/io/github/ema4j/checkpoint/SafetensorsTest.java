@@ -109,6 +109,9 @@ class SafetensorsTest {
             file("{" + x + ",\"y\":" + bytes(1, 5, 6) + "}", new byte[6])),
         arguments("begins at byte 1 of the data", file("{\"y\":" + bytes(1, 1, 2) + "}", four)),
         arguments("data_offsets are [2, 1]", file("{\"y\":" + bytes(1, 2, 1) + "}", four)),
+        arguments(
+            "F32 of shape [1] has 1 elements of 4 bytes, but its data_offsets are [0, 5]",
+            file(tensor("\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,5]"), new byte[5])),
         arguments("data_offsets are [0, 2]", file("{\"y\":" + bytes(1, 0, 2) + "}", four)),
         arguments(
             "expected a number from 0, but found -1",
@@ -172,6 +175,17 @@ class SafetensorsTest {
     byte[] bytes = file("{\"a\":".repeat(1_000_000));
 
     assertThatThrownBy(() -> SafetensorsBytes.read(bytes)).isInstanceOf(CheckpointException.class);
+  }
+
+  @Test
+  void longTextsAreRefused() {
+    String header = "{\"__metadata__\":{\"k\":\"" + "x".repeat(1 << 24) + "\"}}";
+    SafetensorsBytes.read(file(header)).close();
+
+    assertThatThrownBy(() -> SafetensorsBytes.read(file(header.replace("xx\"", "xxx\""))))
+        .isInstanceOf(CheckpointException.class)
+        .hasMessageContaining("16777217")
+        .hasMessageContaining("16777216");
   }
 
   @Test
