@@ -32,7 +32,7 @@ final class EmaSections {
   private static final Set<String> PROPERTIES = Set.of("kernel", "threads");
 
   /** Time to read a text grows faster than its length; that of an average has some hundred. */
-  private static final int MOST_SAVED = 1 << 16;
+  private static final int MOST_SAVED = 1 << 14;
 
   private final Set<String> problems = new LinkedHashSet<>();
   private final ConfigProfiles profiles;

@@ -185,8 +185,8 @@ class EmaConfigTextTest {
         .isThrownBy(() -> EmaSections.saved("ema = ${x}"))
         .withMessageContaining("a saved configuration says");
     assertThatIllegalArgumentException()
-        .isThrownBy(() -> EmaSections.saved(text + " ".repeat(1 << 16)))
+        .isThrownBy(() -> EmaSections.saved(text + " ".repeat(1 << 14)))
         .withMessageStartingWith(
-            "a saved configuration has at most 65536 characters, but this has");
+            "a saved configuration has at most 16384 characters, but this has");
   }
 }

@@ -81,7 +81,8 @@ record AverageMetadata(String name, String prefix, String config, Progress progr
       try {
         return parse.apply(text);
       } catch (NumberFormatException e) {
-        throw new CheckpointException(file, key, "'" + text + "' is not a number", e);
+        throw new CheckpointException(
+            file, key, "'" + Unpickler.abbreviate(text) + "' is not a number", e);
       }
     }
   }

@@ -73,19 +73,23 @@ final class TensorFileCheckpoint {
 
   private static Checkpoint own(TensorFile file) {
     Map<String, String> metadata = file.metadata();
-    String version = metadata.get(CheckpointContent.FORMAT);
+    String version = metadata.getOrDefault(CheckpointContent.FORMAT, "");
     if (!CheckpointContent.FORMAT_VERSION.equals(version)) {
       throw failure(
           file,
           CheckpointContent.FORMAT,
-          "it is of version " + version + ", and this program reads version 1; update it");
+          "it is of version "
+              + Unpickler.abbreviate(version)
+              + ", and this program reads version 1; update it");
     }
     String live = metadata.getOrDefault(CheckpointContent.LIVE, CheckpointContent.LIVE_MODEL);
     if (!live.equals(CheckpointContent.LIVE_MODEL)) {
       throw failure(
           file,
           CheckpointContent.LIVE,
-          "the model had the weights of '" + live + "' when it was saved, not its own");
+          "the model had the weights of '"
+              + Unpickler.abbreviate(live)
+              + "' when it was saved, not its own");
     }
     List<AverageMetadata> averages = averages(file);
     Parts parts = Parts.of(file, averages.stream().map(AverageMetadata::prefix).toList());
@@ -117,7 +121,10 @@ final class TensorFileCheckpoint {
   private static int averageCount(TensorFile file) {
     String text = file.metadata().getOrDefault(AverageMetadata.COUNT, "");
     if (!text.matches("[1-9][0-9]{0,3}")) {
-      throw failure(file, AverageMetadata.COUNT, "'" + text + "' is not a number of averages");
+      throw failure(
+          file,
+          AverageMetadata.COUNT,
+          "'" + Unpickler.abbreviate(text) + "' is not a number of averages");
     }
     return Integer.parseInt(text);
   }

@@ -144,6 +144,19 @@ class PthFileTest {
   }
 
   @Test
+  void whatMmengineMayHaveWrittenIsNotGuessed() throws IOException {
+    Path path = Golden.path("pth/mmengine.pth");
+
+    assertThatThrownBy(() -> Checkpoint.open(path))
+        .isInstanceOf(CheckpointException.class)
+        .hasMessageContaining("open it with Checkpoint.open(path, layout)");
+    try (Checkpoint checkpoint = Checkpoint.open(path, PthLayout.MMENGINE)) {
+      SavedAverage average = checkpoint.averages().values().asList().get(0);
+      assertThat(Golden.content(average.weights())).isEqualTo(ELEVEN);
+    }
+  }
+
+  @Test
   void anAveragedModelHasItsCountBesideIt() throws IOException {
     try (PthFile file = open("averaged-model.pth")) {
       assertThat(Golden.content(file.average(PthLayout.AVERAGED_MODEL))).isEqualTo(ELEVEN);
