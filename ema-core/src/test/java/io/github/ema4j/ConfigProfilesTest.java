@@ -127,6 +127,26 @@ class ConfigProfilesTest {
     assertThat(read(text).strategy().schedule()).isEqualTo(expected);
   }
 
+  @Test
+  void whatWrapsAScheduleIsInheritedByOneOfAnotherType() {
+    String wrappers = "minimum = 0.5, maximum = 0.8, delay = 3, scaling = 2, zeroDebias = true";
+
+    assertThat(
+            read(
+                "ema.profiles.p.schedule { decay = 0.9, "
+                    + wrappers
+                    + " }, ema.average { extends = p, schedule { type = half-life, halfLife = 5 } }"))
+        .isEqualTo(
+            read("ema.average.schedule { type = half-life, halfLife = 5, " + wrappers + " }"));
+  }
+
+  @Test
+  void aProfileThatIsNullIsNone() {
+    assertThatIllegalArgumentException()
+        .isThrownBy(() -> profile("ema.profiles.x = null", "x"))
+        .withMessage("there is no profile 'x'; profiles are timm-v1, timm-v2, timm-v3");
+  }
+
   @ParameterizedTest(name = "{0}")
   @CsvSource(
       delimiter = '|',
@@ -170,7 +190,8 @@ class ConfigProfilesTest {
                     """))
         .withMessageContaining(
             "String: 3: ema.profiles.b.extends: profiles must not extend each other in a circle, but"
-                + " ema.profiles.a → ema.profiles.b → ema.profiles.a does");
+                + " ema.profiles.a → ema.profiles.b → ema.profiles.a does")
+        .withMessageNotContaining("ema.average"); // which leads into the circle from outside
   }
 
   @Test

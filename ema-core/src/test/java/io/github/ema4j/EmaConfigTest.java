@@ -210,6 +210,7 @@ class EmaConfigTest {
     "decay, schedule.decay",
     "schedule.dealy, schedule.delay",
     "\"schedule.decay\", schedule.decay",
+    "schedule.strategy, strategy", // what is known of other sections too
   })
   void aSlipIsToldWithTheNearestKey(String slip, String key) {
     assertThatIllegalArgumentException()
