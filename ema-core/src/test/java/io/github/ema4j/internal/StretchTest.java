@@ -7,7 +7,6 @@ import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
 import io.github.ema4j.AveragingRule;
 import io.github.ema4j.Role;
 import io.github.ema4j.StateDict.Entry;
-import io.github.ema4j.TensorSpec;
 import io.github.ema4j.Treatment;
 import io.github.ema4j.array.ArrayBackend;
 import io.github.ema4j.array.ArrayTensor;
@@ -162,43 +161,6 @@ class StretchTest {
     @Override
     public HostMemory memory(ArrayTensor tensor) {
       return super.memory(now(tensor));
-    }
-  }
-
-  private static class ForwardingBackend implements TensorBackend<ArrayTensor> {
-    @Override
-    public String name() {
-      return "forwarding";
-    }
-
-    @Override
-    public Class<ArrayTensor> tensorType() {
-      return ArrayTensor.class;
-    }
-
-    @Override
-    public TensorSpec describe(ArrayTensor tensor) {
-      return ArrayBackend.instance().describe(tensor);
-    }
-
-    @Override
-    public Storage storage(ArrayTensor tensor) {
-      return ArrayBackend.instance().storage(tensor);
-    }
-
-    @Override
-    public HostMemory memory(ArrayTensor tensor) {
-      return ArrayBackend.instance().memory(tensor);
-    }
-
-    @Override
-    public List<ArrayTensor> allocate(List<TensorSpec> specs) {
-      return ArrayBackend.instance().allocate(specs);
-    }
-
-    @Override
-    public void release(List<ArrayTensor> tensors) {
-      ArrayBackend.instance().release(tensors);
     }
   }
 

@@ -13,10 +13,9 @@ import io.github.ema4j.Swap;
 import io.github.ema4j.TensorSpec;
 import io.github.ema4j.array.ArrayBackend;
 import io.github.ema4j.array.ArrayTensor;
+import io.github.ema4j.internal.ForwardingBackend;
 import io.github.ema4j.schedule.PowerFunction;
-import io.github.ema4j.spi.HostMemory;
 import io.github.ema4j.spi.ModelAdapter;
-import io.github.ema4j.spi.Storage;
 import io.github.ema4j.spi.TensorBackend;
 import java.lang.reflect.Array;
 import java.util.ArrayList;
@@ -355,8 +354,8 @@ class PostHocEmaTest {
   }
 
   /** An adapter that can fail, and counts what its backend allocates and releases. */
-  private static final class WatchedAdapter
-      implements ModelAdapter<StateDict<ArrayTensor>, ArrayTensor>, TensorBackend<ArrayTensor> {
+  private static final class WatchedAdapter extends ForwardingBackend
+      implements ModelAdapter<StateDict<ArrayTensor>, ArrayTensor> {
     private final Consumer<StateDict<ArrayTensor>> onUse;
     int allocated;
     int released;
@@ -388,40 +387,15 @@ class PostHocEmaTest {
     public void releaseCopy(StateDict<ArrayTensor> copy) {}
 
     @Override
-    public String name() {
-      return "watched";
-    }
-
-    @Override
-    public Class<ArrayTensor> tensorType() {
-      return ArrayTensor.class;
-    }
-
-    @Override
-    public TensorSpec describe(ArrayTensor tensor) {
-      return ArrayBackend.instance().describe(tensor);
-    }
-
-    @Override
-    public Storage storage(ArrayTensor tensor) {
-      return ArrayBackend.instance().storage(tensor);
-    }
-
-    @Override
-    public HostMemory memory(ArrayTensor tensor) {
-      return ArrayBackend.instance().memory(tensor);
-    }
-
-    @Override
     public List<ArrayTensor> allocate(List<TensorSpec> specs) {
       allocated += specs.size();
-      return ArrayBackend.instance().allocate(specs);
+      return super.allocate(specs);
     }
 
     @Override
     public void release(List<ArrayTensor> tensors) {
       released += tensors.size();
-      ArrayBackend.instance().release(tensors);
+      super.release(tensors);
     }
   }
 }
