@@ -90,7 +90,8 @@ final class FolderStore implements SnapshotStore {
         Snapshot snapshot = snapshot(SnapshotFile.profile(file), file);
         common = common.or(() -> Optional.of(layout));
         if (!layout.equals(common.get())) {
-          throw new CheckpointException(path, "its entries are not those of the first snapshot");
+          throw new CheckpointException(
+              path, "its entries are not those of " + file(snapshots.get(0)).path());
         }
         snapshots.add(snapshot);
       } catch (CheckpointException e) {

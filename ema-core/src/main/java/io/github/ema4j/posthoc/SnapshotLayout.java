@@ -1,5 +1,6 @@
 package io.github.ema4j.posthoc;
 
+import static com.google.common.base.Preconditions.checkArgument;
 import static java.util.Objects.requireNonNull;
 
 import com.google.common.collect.ImmutableList;
@@ -46,7 +47,7 @@ record SnapshotLayout(ImmutableList<Place> places) {
     for (int i = 0; i < kept.size(); i++) {
       Entry<T> entry = kept.get(i);
       TensorSpec spec = entry.spec();
-      boolean sum = treatment(policy, entry) == Treatment.AVERAGE && spec.type().isFloating();
+      boolean sum = isCombined(policy, entry);
       Integer tied = seen.putIfAbsent(List.of(backend.storage(entry.tensor()), spec, sum), i);
       ElementType type = sum ? ElementType.F32 : spec.type();
       places.add(
@@ -63,6 +64,10 @@ record SnapshotLayout(ImmutableList<Place> places) {
   /** Returns what a policy does with an entry. */
   static Treatment treatment(EntryPolicy policy, Entry<?> entry) {
     return policy.treatment(entry.name(), entry.role(), entry.spec().type());
+  }
+
+  private static boolean isCombined(EntryPolicy policy, Entry<?> entry) {
+    return treatment(policy, entry) == Treatment.AVERAGE && entry.spec().type().isFloating();
   }
 
   /** Returns what the tensors look like, tied ones once. */
@@ -101,7 +106,8 @@ record SnapshotLayout(ImmutableList<Place> places) {
    * Returns the entries of another snapshot in this order.
    *
    * @param kept those that the policy does not skip
-   * @throws IllegalArgumentException if they are not the same, with every difference
+   * @throws IllegalArgumentException if they are not the same, with every difference, or the policy
+   *     treats one in another way
    */
   <T> List<Entry<T>> inOrder(EntryPolicy policy, List<Entry<T>> kept) {
     List<Slot> slots =
@@ -119,8 +125,17 @@ record SnapshotLayout(ImmutableList<Place> places) {
     for (int i = 0; i < kept.size(); i++) {
       byName.put(matched.get(i).name(), kept.get(i));
     }
-    return places.stream()
-        .map(place -> requireNonNull(byName.get(place.name), place.name))
-        .toList();
+    return places.stream().map(place -> alike(policy, place, byName)).toList();
+  }
+
+  private static <T> Entry<T> alike(EntryPolicy policy, Place place, Map<String, Entry<T>> byName) {
+    Entry<T> entry = requireNonNull(byName.get(place.name), place.name);
+    checkArgument(
+        isCombined(policy, entry) == place.combined,
+        "'%s' was %s in the first snapshot, but the policy %s says otherwise",
+        place.name,
+        place.combined ? "averaged" : "copied",
+        policy);
+    return entry;
   }
 }

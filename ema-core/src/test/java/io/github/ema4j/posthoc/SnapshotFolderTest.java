@@ -209,7 +209,7 @@ class SnapshotFolderTest {
             """
             FOLDER: these files cannot be used; take them out of the folder:
               FOLDER/snapshot-000000000002-gamma1.0.safetensors: 'w': it ends at byte 8, but there are 7 bytes of data: the file was cut off
-              FOLDER/snapshot-000000000007-gamma1.0.safetensors: its entries are not those of the first snapshot
+              FOLDER/snapshot-000000000007-gamma1.0.safetensors: its entries are not those of FOLDER/snapshot-000000000001-gamma1.0.safetensors
               FOLDER/snapshot-9.safetensors: FOLDER/snapshot-000000000001-gamma1.0.safetensors is of the same Profile[time=1, gamma=1.0]
               FOLDER/weights.safetensors: 'ema4j.posthoc.entry.w': the metadata do not have it; it is not a snapshot that was kept here"""
                 .replace("FOLDER", folder.toString()));
@@ -321,6 +321,24 @@ class SnapshotFolderTest {
       assertThat(snapshots.profiles()).containsExactly(new Profile(1, 1));
     }
     assertThat(files()).containsExactly("snapshot-000000000001-gamma1.0.safetensors");
+  }
+
+  @Test
+  void aPolicyThatIsNotThatOfTheFilesIsRefused() throws IOException {
+    StateDict<ArrayTensor> state =
+        StateDict.builder(ArrayBackend.instance())
+            .statistic("mean", ArrayTensor.of(new float[] {1}, 1))
+            .build();
+    try (Snapshots snapshots = Snapshots.inFolder(folder, POLICY)) {
+      snapshots.add(state, new Profile(1, 1));
+    }
+    try (Snapshots snapshots = Snapshots.inFolder(folder, EntryPolicy.defaults())) {
+      assertThatIllegalArgumentException()
+          .isThrownBy(() -> snapshots.add(state, new Profile(2, 1)))
+          .withMessageStartingWith(
+              "'mean' was copied in the first snapshot, but the policy EntryPolicy[")
+          .withMessageEndingWith("says otherwise");
+    }
   }
 
   @Test
