@@ -360,7 +360,7 @@ class SnapshotFolderTest {
     }
   }
 
-  /** The snapshots together are ten times as large as what is allocated. */
+  /** What is allocated is the result and small things, a quarter of the snapshots at most. */
   @Test
   void snapshotsStayInTheirFiles() throws IOException {
     int elements = 1 << 20;
@@ -378,7 +378,7 @@ class SnapshotFolderTest {
     }
 
     assertThat(threads.getCurrentThreadAllocatedBytes() - before)
-        .isLessThan(2L * Float.BYTES * elements);
+        .isLessThan(5L * Float.BYTES * elements);
   }
 
   private List<String> files() throws IOException {
