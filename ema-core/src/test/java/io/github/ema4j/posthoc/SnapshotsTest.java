@@ -100,6 +100,7 @@ class SnapshotsTest {
         StateDict<ArrayTensor> result = store.reconstruct(Profile.ofSigmaRel(time, 0.07));
         assertThat((long[]) entry(result, "seen").tensor().array()).containsExactly(last);
         assertThat((double[]) entry(result, "mean").tensor().array()).containsExactly(last / 3.0);
+        assertThat(floats(result, "var")).containsExactly(last);
       }
       StateDict<ArrayTensor> early = store.reconstruct(Profile.ofSigmaRel(9, 0.07));
       assertThat((long[]) entry(early, "seen").tensor().array()).containsExactly(10);
@@ -319,6 +320,7 @@ class SnapshotsTest {
     return dict()
         .parameter("w", ArrayTensor.of(new float[] {time}, 1))
         .statistic("mean", ArrayTensor.of(new double[] {time / 3.0}, 1))
+        .statistic("var", ArrayTensor.of(new float[] {time}, 1))
         .counter("seen", ArrayTensor.of(new long[] {time}, 1))
         .build();
   }
