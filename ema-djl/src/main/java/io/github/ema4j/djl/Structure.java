@@ -1,7 +1,9 @@
 package io.github.ema4j.djl;
 
 import ai.djl.nn.Block;
+import ai.djl.nn.BlockList;
 import ai.djl.nn.Parameter;
+import ai.djl.nn.ParameterList;
 import ai.djl.util.Pair;
 import com.google.common.collect.ImmutableList;
 import java.util.ArrayList;
@@ -42,11 +44,13 @@ final class Structure {
   /** Returns up to where a block's parts are the same, or a negative number if they differ. */
   private int compared(Block block, int begin) {
     int at = is(begin, block) ? begin + 1 : -1;
-    for (Pair<String, Parameter> parameter : block.getDirectParameters()) {
-      at = at >= 0 && is(at, parameter.getValue()) ? at + 1 : -1;
+    ParameterList parameters = block.getDirectParameters();
+    for (int i = 0; i < parameters.size(); i++) { // without a pair for each
+      at = at >= 0 && is(at, parameters.valueAt(i)) ? at + 1 : -1;
     }
-    for (Pair<String, Block> child : block.getChildren()) {
-      at = at < 0 ? at : compared(child.getValue(), at);
+    BlockList children = block.getChildren();
+    for (int i = 0; i < children.size(); i++) {
+      at = at < 0 ? at : compared(children.valueAt(i), at);
     }
     return at;
   }

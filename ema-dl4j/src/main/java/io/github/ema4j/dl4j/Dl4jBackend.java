@@ -348,7 +348,8 @@ public final class Dl4jBackend implements DeviceBackend<INDArray> {
 
   /** Returns where the first element is; of an array that is not empty. */
   private static long address(INDArray array) {
-    return array.data().addressPointer().address();
+    DataBuffer data = array.data(); // whose addressPointer() would be an object for each look
+    return data.address() + data.offset() * data.getElementSize();
   }
 
   private static Buffer typed(ByteBuffer bytes, ElementType type) {
