@@ -6,6 +6,8 @@ import static java.lang.foreign.ValueLayout.JAVA_SHORT_UNALIGNED;
 import static java.nio.ByteOrder.LITTLE_ENDIAN;
 
 import java.lang.foreign.MemorySegment;
+import jdk.incubator.vector.DoubleVector;
+import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.IntVector;
 import jdk.incubator.vector.LongVector;
 import jdk.incubator.vector.ShortVector;
@@ -19,7 +21,9 @@ import jdk.incubator.vector.VectorSpecies;
 final class Exponents {
   private static final VectorSpecies<Short> SHORTS = ShortVector.SPECIES_PREFERRED;
   private static final VectorSpecies<Integer> INTS = IntVector.SPECIES_PREFERRED;
+  private static final VectorSpecies<Float> FLOATS = FloatVector.SPECIES_PREFERRED;
   private static final VectorSpecies<Long> LONGS = LongVector.SPECIES_PREFERRED;
+  private static final VectorSpecies<Double> DOUBLES = DoubleVector.SPECIES_PREFERRED;
 
   private Exponents() {}
 
@@ -68,9 +72,11 @@ final class Exponents {
     return last < exponent;
   }
 
+  /** Loads floats, and takes them as ints: C2 boxes vectors of ints that are loaded from floats. */
   private static IntVector load(MemorySegment segment, long begin, int index) {
-    return IntVector.fromMemorySegment(
-        INTS, segment, begin + (long) index * Integer.BYTES, LITTLE_ENDIAN);
+    return FloatVector.fromMemorySegment(
+            FLOATS, segment, begin + (long) index * Float.BYTES, LITTLE_ENDIAN)
+        .reinterpretAsInts();
   }
 
   static boolean areFinite(MemorySegment segment, long begin, int n, long exponent) {
@@ -78,8 +84,9 @@ final class Exponents {
     int bound = LONGS.loopBound(n);
     for (int i = 0; i < bound; i += LONGS.length()) {
       LongVector bits =
-          LongVector.fromMemorySegment(
-              LONGS, segment, begin + (long) i * Long.BYTES, LITTLE_ENDIAN);
+          DoubleVector.fromMemorySegment(
+                  DOUBLES, segment, begin + (long) i * Double.BYTES, LITTLE_ENDIAN)
+              .reinterpretAsLongs();
       greatest = greatest.max(bits.and(exponent));
     }
     long last = greatest.reduceLanes(VectorOperators.MAX);
