@@ -15,6 +15,7 @@ class NearestTest {
     "fo, of schedule, of", // one slip is allowed however short the name
     "strtgy, strategy rule, strategy", // a third of the letters, and no more
     "strty, strategy rule,",
+    "plicx, policy rule,", // two of five are more than a third
     "scalin, scale scaling, scaling", // the nearest, whatever comes first
     "scalin, scaling scale, scaling",
     "u-N_i, uni, uni", // separators and case do not count
