@@ -3,14 +3,11 @@ package io.github.ema4j.internal;
 import io.github.ema4j.spi.HostMemory;
 
 /**
- * Visits the elements of some memories of one layout and of another memory side by side, in blocks
- * that lie in one segment of each. It holds what the work is about, so that nothing is allocated
- * from one to the next. Not thread-safe.
+ * Visits the elements of two memories side by side, in blocks that lie in one segment of each. It
+ * holds what the work is about, so that nothing is allocated from one to the next. Not thread-safe.
  */
 abstract class Blocks implements LoopNest.Run {
-  static final HostMemory[] NONE = {};
-
-  private HostMemory[] lefts = NONE;
+  private HostMemory left = HostMemory.NONE;
   private HostMemory right = HostMemory.NONE;
   private int most;
 
@@ -22,8 +19,8 @@ abstract class Blocks implements LoopNest.Run {
    * @param most how many elements a block has at most
    */
   final void visit(
-      HostMemory[] lefts, HostMemory right, LoopNest nest, long begin, long end, int most) {
-    this.lefts = lefts;
+      HostMemory left, HostMemory right, LoopNest nest, long begin, long end, int most) {
+    this.left = left;
     this.right = right;
     this.most = most;
     nest.forEachRun(begin, end, this);
@@ -36,12 +33,12 @@ abstract class Blocks implements LoopNest.Run {
     while (done < elements) {
       long atLeft = leftOffset + done * leftStride;
       long atRight = rightOffset + done * rightStride;
-      long fit = fitting(right.remainingAt(atRight), rightStride);
-      for (HostMemory left : lefts) {
-        fit = Math.min(fit, fitting(left.remainingAt(atLeft), leftStride));
-      }
+      long fit =
+          Math.min(
+              fitting(left.remainingAt(atLeft), leftStride),
+              fitting(right.remainingAt(atRight), rightStride));
       int n = (int) Math.min(Math.min(most, elements - done), fit);
-      visit(lefts, atLeft, stride(leftStride, n), right, atRight, stride(rightStride, n), n);
+      visit(left, atLeft, stride(leftStride, n), right, atRight, stride(rightStride, n), n);
       done += n;
     }
   }
@@ -55,9 +52,9 @@ abstract class Blocks implements LoopNest.Run {
     return n == 1 ? 1 : (int) stride;
   }
 
-  /** Does something with a block of elements: of each left memory, and of the right one. */
+  /** Does something with a block of elements of both. */
   abstract void visit(
-      HostMemory[] lefts,
+      HostMemory left,
       long atLeft,
       int leftStride,
       HostMemory right,

@@ -35,7 +35,6 @@ final class HostKernel {
   private final Averaging averaging = new Averaging();
   private final Copying copying = new Copying();
   private final Looking looking = new Looking();
-  private final HostMemory[] one = new HostMemory[1];
 
   /**
    * Makes a kernel that leaves runs of neighbours to the one that is configured, if there is one.
@@ -87,8 +86,7 @@ final class HostKernel {
       long to = Math.min(end, from + chunk);
       for (int k = 0; k < lefts.length; k++) {
         averaging.index = k;
-        one[0] = lefts[k];
-        averaging.visit(one, right, nest, from, to, inRuns ? Integer.MAX_VALUE : BLOCK);
+        averaging.visit(lefts[k], right, nest, from, to, inRuns ? Integer.MAX_VALUE : BLOCK);
       }
       from = to;
     } while (from < end);
@@ -121,14 +119,13 @@ final class HostKernel {
 
     @Override
     void visit(
-        HostMemory[] lefts,
+        HostMemory left,
         long atLeft,
         int leftStride,
         HostMemory right,
         long atRight,
         int rightStride,
         int n) {
-      HostMemory left = lefts[0];
       if (runs != null && inRuns) {
         averageRun(runs, left, atLeft, right, atRight, n);
       } else if (leftType == ElementType.F64) {
@@ -219,8 +216,7 @@ final class HostKernel {
       long end) {
     copying.leftType = leftType;
     copying.rightType = rightType;
-    one[0] = left;
-    copying.visit(one, right, nest, begin, end, BLOCK);
+    copying.visit(left, right, nest, begin, end, BLOCK);
   }
 
   /** Copies block by block. */
@@ -230,14 +226,13 @@ final class HostKernel {
 
     @Override
     void visit(
-        HostMemory[] lefts,
+        HostMemory left,
         long atLeft,
         int leftStride,
         HostMemory right,
         long atRight,
         int rightStride,
         int n) {
-      HostMemory left = lefts[0];
       if (leftType == rightType) {
         Elements.copy(leftType, right, atRight, rightStride, left, atLeft, leftStride, n);
       } else if (leftType == ElementType.F64 || rightType == ElementType.F64) {
@@ -263,7 +258,7 @@ final class HostKernel {
   boolean isFinite(HostMemory memory, ElementType type, LoopNest nest, long begin, long end) {
     boolean inRuns = takesRuns(widest(type), memory, type, nest);
     looking.prepare(type, inRuns);
-    looking.visit(Blocks.NONE, memory, nest, begin, end, inRuns ? Integer.MAX_VALUE : BLOCK);
+    looking.visit(memory, memory, nest, begin, end, inRuns ? Integer.MAX_VALUE : BLOCK);
     return looking.foundFiniteOnly();
   }
 
@@ -290,9 +285,9 @@ final class HostKernel {
 
     @Override
     void visit(
-        HostMemory[] none,
-        long noOffset,
-        int noStride,
+        HostMemory same,
+        long sameAt,
+        int sameStride,
         HostMemory memory,
         long at,
         int stride,
