@@ -34,6 +34,7 @@ class LayersTest {
     ROOT + ".schedule",
     ROOT + ".posthoc",
     ROOT + ".checkpoint",
+    ROOT + ".merge",
     ROOT + ".series",
     ROOT + ".internal"
   };

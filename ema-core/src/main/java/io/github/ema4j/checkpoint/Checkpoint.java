@@ -4,6 +4,7 @@ import com.google.common.collect.ImmutableMap;
 import io.github.ema4j.StateDict;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
@@ -105,7 +106,7 @@ public final class Checkpoint implements AutoCloseable {
       throw new CheckpointException(
           file.path(),
           "state_dict has the average if MMEngine wrote the file, and the model's weights if others"
-              + " did; open it with Checkpoint.open(path, layout)");
+              + " did; open it with the layout that fits, such as mmengine or timm");
     }
     if (keys.contains("model_state_dict")) {
       return PthLayout.PLAIN;
@@ -131,6 +132,30 @@ public final class Checkpoint implements AutoCloseable {
   /** Returns the averages by name; one that is alone has the empty name. */
   public ImmutableMap<String, SavedAverage> averages() {
     return averages;
+  }
+
+  /**
+   * Returns some of the weights by what they are called: {@code model}, {@code ema} for the only
+   * average, or {@code ema.NAME} for one of several.
+   *
+   * @throws CheckpointException if the file does not have them, with what it has
+   */
+  public StateDict<FileTensor> weights(String which) {
+    Map<String, StateDict<FileTensor>> all = new LinkedHashMap<>();
+    if (model != null) {
+      all.put("model", model);
+    }
+    averages.forEach(
+        (name, average) -> all.put(name.isEmpty() ? "ema" : "ema." + name, average.weights()));
+    if (averages.size() == 1) {
+      all.put("ema", averages.values().iterator().next().weights());
+    }
+    StateDict<FileTensor> found = all.get(which);
+    if (found == null) {
+      throw new CheckpointException(
+          path, "it has no weights called " + which + ", but " + String.join(", ", all.keySet()));
+    }
+    return found;
   }
 
   /**

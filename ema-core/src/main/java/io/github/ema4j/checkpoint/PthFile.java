@@ -89,8 +89,10 @@ public final class PthFile implements AutoCloseable {
   /**
    * Tells by its first bytes whether a file is one of PyTorch's, a zip file or a pickle, and not a
    * safetensors file, whose length may begin so too and is followed by a brace.
+   *
+   * @throws IOException if it cannot be read
    */
-  static boolean isOne(Path path) throws IOException {
+  public static boolean isOne(Path path) throws IOException {
     try (FileBytes file = FileBytes.map(path)) {
       boolean brace = file.size() > Long.BYTES && file.slice(Long.BYTES, 1).get(0) == '{';
       return (isZip(file) || isPickle(file)) && !brace;

@@ -25,6 +25,9 @@ import java.util.Map;
  * not be changed while it is. Thread-safe.
  */
 public final class TensorFile implements AutoCloseable {
+  /** How many bytes of tensors shards have at most if nothing else is wanted: 5 GB. */
+  public static final long SHARD_BYTES = 5_000_000_000L;
+
   private final Path path;
   private final ImmutableMap<String, String> metadata;
   private final ImmutableMap<String, FileTensor> tensors;

@@ -48,12 +48,14 @@ public final class EntryMatcher {
 
   private final Pairing pairing;
   private final Leeway leeway;
+  private final String own;
   private final String other;
   private final List<String> differences = new ArrayList<>();
 
-  private EntryMatcher(Pairing pairing, Leeway leeway, String other) {
+  private EntryMatcher(Pairing pairing, Leeway leeway, String own, String other) {
     this.pairing = pairing;
     this.leeway = leeway;
+    this.own = own;
     this.other = other;
   }
 
@@ -65,7 +67,24 @@ public final class EntryMatcher {
    */
   public static <R> List<Entry<R>> match(
       Pairing pairing, Leeway leeway, List<Slot> slots, List<Entry<R>> entries, String other) {
-    return new EntryMatcher(pairing, leeway, other).match(slots, entries);
+    return match(pairing, leeway, slots, "average", entries, other);
+  }
+
+  /**
+   * Returns the slots' entries, in the order of the slots.
+   *
+   * @param own what the slots belong to, for messages
+   * @param other what the entries belong to
+   * @throws IllegalArgumentException if anything differs, with every difference
+   */
+  public static <R> List<Entry<R>> match(
+      Pairing pairing,
+      Leeway leeway,
+      List<Slot> slots,
+      String own,
+      List<Entry<R>> entries,
+      String other) {
+    return new EntryMatcher(pairing, leeway, own, other).match(slots, entries);
   }
 
   private <R> List<Entry<R>> match(List<Slot> slots, List<Entry<R>> entries) {
@@ -80,7 +99,8 @@ public final class EntryMatcher {
         pairing == Pairing.ORDERED ? byPosition(slots, entries) : byName(slots, entries);
     checkArgument(
         differences.isEmpty(),
-        "average and %s differ:\n  %s",
+        "%s and %s differ:\n  %s",
+        own,
         other,
         String.join("\n  ", differences));
     return matched;
@@ -92,7 +112,8 @@ public final class EntryMatcher {
       differences.add(
           String.format(
               Locale.ROOT,
-              "count mismatch: average has %,d entries, %s has %,d",
+              "count mismatch: %s has %,d entries, %s has %,d",
+              own,
               slots.size(),
               other,
               entries.size()));
@@ -100,8 +121,8 @@ public final class EntryMatcher {
     for (int i = 0; i < common; i++) {
       compare(slots.get(i), entries.get(i), " at position " + i);
     }
-    slots.subList(common, slots.size()).forEach(slot -> onlyIn("the average", slot.name()));
-    entries.subList(common, entries.size()).forEach(entry -> onlyIn("the " + other, entry.name()));
+    slots.subList(common, slots.size()).forEach(slot -> onlyIn(own, slot.name()));
+    entries.subList(common, entries.size()).forEach(entry -> onlyIn(other, entry.name()));
     return entries;
   }
 
@@ -121,7 +142,7 @@ public final class EntryMatcher {
     for (int i = 0; i < slots.size(); i++) {
       Entry<R> entry = byName.get(slotNames.get(i));
       if (entry == null) {
-        onlyIn("the average", slots.get(i).name());
+        onlyIn(own, slots.get(i).name());
       } else {
         extra.remove(slotNames.get(i));
         compare(slots.get(i), entry, "");
@@ -131,7 +152,7 @@ public final class EntryMatcher {
     byName.forEach(
         (name, entry) -> {
           if (extra.contains(name)) {
-            onlyIn("the " + other, entry.name());
+            onlyIn(other, entry.name());
           }
         });
     return matched.build();
@@ -172,10 +193,10 @@ public final class EntryMatcher {
   private void differ(String what, String where, Object average, Object met) {
     differences.add(
         String.format(
-            "%s mismatch for %s: average has %s, %s has %s", what, where, average, other, met));
+            "%s mismatch for %s: %s has %s, %s has %s", what, where, own, average, other, met));
   }
 
   private void onlyIn(String owner, String name) {
-    differences.add(String.format("'%s' is only in %s", name, owner));
+    differences.add(String.format("'%s' is only in the %s", name, owner));
   }
 }

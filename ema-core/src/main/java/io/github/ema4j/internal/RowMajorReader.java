@@ -9,7 +9,6 @@ import io.github.ema4j.TensorSpec;
 import io.github.ema4j.internal.TensorPairs.Tensors;
 import io.github.ema4j.spi.HostMemory;
 import java.io.IOException;
-import java.nio.Buffer;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 
@@ -41,11 +40,16 @@ public final class RowMajorReader {
   }
 
   /**
-   * Reads a tensor. One that lies outside host memory is copied to it meanwhile.
+   * Reads a tensor. One that lies outside host memory is copied to it meanwhile; one that is {@link
+   * StreamedTensor} hands out pieces of its own.
    *
    * @throws IllegalStateException if it is closed or released, naming it
    */
   public <T> void read(Tensors<T> owner, Entry<T> entry, Sink sink) throws IOException {
+    if (entry.tensor() instanceof StreamedTensor streamed) {
+      streamed.writeTo(sink);
+      return;
+    }
     HostSide<T> host = HostSide.of(owner, entry);
     try {
       host.fetch();
@@ -53,6 +57,23 @@ public final class RowMajorReader {
     } finally {
       host.release();
     }
+  }
+
+  /**
+   * Reads elements that lie one after another.
+   *
+   * @param first the offset of the first in the memory
+   * @param into filled from its position to its limit
+   */
+  public static void read(HostMemory memory, ElementType type, long first, ByteBuffer into) {
+    HostMemory target =
+        HostMemory.of(TypedBuffers.of(type, into.slice().order(ByteOrder.LITTLE_ENDIAN)));
+    long count = into.remaining() / type.bytes();
+    for (long done = 0, n; done < count; done += n) {
+      n = Math.min(count - done, memory.remainingAt(first + done));
+      Elements.copy(type, memory, first + done, 1, target, done, 1, (int) n);
+    }
+    into.position(into.limit());
   }
 
   /** Cuts a tensor into slabs of its inner dimensions that fit a piece. */
@@ -121,7 +142,7 @@ public final class RowMajorReader {
     private void readPiece(ImmutableLongArray sizes, ImmutableLongArray steps, long offset)
         throws IOException {
       TensorSpec packed = TensorSpec.contiguous(type, sizes.toArray());
-      HostMemory target = HostMemory.of(typed(piece.clear()));
+      HostMemory target = HostMemory.of(TypedBuffers.of(type, piece.clear()));
       LoopNest.over(sizes, packed.strides(), steps)
           .forEachRun(
               (to, from, elements, toStride, fromStride) ->
@@ -144,17 +165,6 @@ public final class RowMajorReader {
             (int) toStride,
             (int) n);
       }
-    }
-
-    private Buffer typed(ByteBuffer bytes) {
-      return switch (type) {
-        case F64 -> bytes.asDoubleBuffer();
-        case F32 -> bytes.asFloatBuffer();
-        case I64 -> bytes.asLongBuffer();
-        case I32 -> bytes.asIntBuffer();
-        case F16, BF16, I16 -> bytes.asShortBuffer();
-        case I8, U8, BOOL -> bytes;
-      };
     }
   }
 }

@@ -12,6 +12,8 @@ import io.github.ema4j.array.ArrayTensor;
 import io.github.ema4j.checkpoint.CheckpointException;
 import io.github.ema4j.checkpoint.CheckpointFolder;
 import io.github.ema4j.checkpoint.TensorFile;
+import io.github.ema4j.internal.RowMajorReader;
+import io.github.ema4j.internal.StreamedTensor;
 import io.github.ema4j.internal.TensorPairs;
 import io.github.ema4j.internal.TensorPairs.Tensors;
 import io.github.ema4j.posthoc.SnapshotLayout.Place;
@@ -34,12 +36,13 @@ import org.slf4j.LoggerFactory;
 
 /**
  * Keeps snapshots in a folder, each as a safetensors file. They stay there and are mapped: of those
- * that are written or combined, no more than one tensor is on the heap.
+ * that are written, no more than one tensor is on the heap.
  */
 final class FolderStore implements SnapshotStore {
   private static final Logger LOG = LoggerFactory.getLogger(Snapshots.class);
   private static final ArrayBackend ARRAYS = ArrayBackend.instance();
   private static final String EXTENSION = ".safetensors";
+  private static final int PIECE_BYTES = 1 << 20;
 
   private final Path folder;
   private final boolean writable;
@@ -81,17 +84,38 @@ final class FolderStore implements SnapshotStore {
    */
   Optional<Found> open() throws IOException {
     List<String> problems = new ArrayList<>();
-    List<Snapshot> snapshots = new ArrayList<>();
-    Optional<SnapshotLayout> common = Optional.empty();
+    List<TensorFile> opened = new ArrayList<>();
     for (Path path : paths()) {
       try {
-        TensorFile file = TensorFile.open(path);
+        opened.add(TensorFile.open(path));
+      } catch (CheckpointException e) {
+        problems.add(e.getMessage());
+      }
+    }
+    return take(opened, problems);
+  }
+
+  /**
+   * Takes open files, to be closed with the store.
+   *
+   * @return empty if there are none
+   * @throws CheckpointException as {@link #open}
+   */
+  Optional<Found> take(List<TensorFile> opened) {
+    return take(opened, new ArrayList<>());
+  }
+
+  private Optional<Found> take(List<TensorFile> opened, List<String> problems) {
+    List<Snapshot> snapshots = new ArrayList<>();
+    Optional<SnapshotLayout> common = Optional.empty();
+    for (TensorFile file : opened) {
+      try {
         SnapshotLayout layout = SnapshotFile.layout(file);
         Snapshot snapshot = snapshot(SnapshotFile.profile(file), file);
         common = common.or(() -> Optional.of(layout));
         if (!layout.equals(common.get())) {
           throw new CheckpointException(
-              path, "its entries are not those of " + file(snapshots.get(0)).path());
+              file.path(), "its entries are not those of " + file(snapshots.get(0)).path());
         }
         snapshots.add(snapshot);
       } catch (CheckpointException e) {
@@ -99,7 +123,7 @@ final class FolderStore implements SnapshotStore {
       }
     }
     if (!problems.isEmpty()) {
-      files.values().forEach(TensorFile::close);
+      opened.forEach(TensorFile::close);
       throw new CheckpointException(
           folder,
           "these files cannot be used; take them out of the folder:\n  "
@@ -129,17 +153,19 @@ final class FolderStore implements SnapshotStore {
   @Override
   public <T> Snapshot keep(Profile profile, SnapshotLayout layout, Tensors<T> state) {
     checkState(writable, "the folder %s was opened for reading; Snapshots.inFolder adds", folder);
-    List<OnDemandTensor> tensors = new ArrayList<>();
+    RowMajorReader reader = new RowMajorReader(PIECE_BYTES);
+    List<StreamedTensor> tensors = new ArrayList<>();
     for (int i = 0; i < layout.places().size(); i++) {
       Place place = layout.places().get(i);
       if (place.first() == i) {
         Entry<T> source = state.entries().get(i);
-        tensors.add(new OnDemandTensor(place.spec(), () -> copy(place, state, source)));
+        tensors.add(
+            new StreamedTensor(place.spec(), sink -> copy(place, state, source, reader, sink)));
       }
     }
-    List<Entry<OnDemandTensor>> entries = layout.entries(tensors);
-    TensorPairs.copying(new Tensors<>("snapshot", OnDemandTensor.BACKEND, entries), state); // ties
-    StateDict.Builder<OnDemandTensor> contents = StateDict.builder(OnDemandTensor.BACKEND);
+    List<Entry<StreamedTensor>> entries = layout.entries(tensors);
+    TensorPairs.copying(new Tensors<>("snapshot", StreamedTensor.BACKEND, entries), state); // ties
+    StateDict.Builder<StreamedTensor> contents = StateDict.builder(StreamedTensor.BACKEND);
     entries.forEach(entry -> contents.add(entry.name(), entry.tensor(), entry.role()));
     Path path =
         folder.resolve(
@@ -157,14 +183,19 @@ final class FolderStore implements SnapshotStore {
     }
   }
 
-  private static <T> ArrayTensor copy(Place place, Tensors<T> state, Entry<T> source) {
+  private static <T> void copy(
+      Place place,
+      Tensors<T> state,
+      Entry<T> source,
+      RowMajorReader reader,
+      RowMajorReader.Sink sink)
+      throws IOException {
     ArrayTensor copy = ARRAYS.allocate(List.of(place.spec())).get(0);
     Entry<ArrayTensor> entry = new Entry<>(place.name(), copy, place.spec(), place.role());
-    TensorPairs.copying(
-            new Tensors<>("snapshot", ARRAYS, List.of(entry)),
-            new Tensors<>(state.owner(), state.backend(), List.of(source)))
+    Tensors<ArrayTensor> copied = new Tensors<>("snapshot", ARRAYS, List.of(entry));
+    TensorPairs.copying(copied, new Tensors<>(state.owner(), state.backend(), List.of(source)))
         .copy();
-    return copy;
+    reader.read(copied, entry, sink);
   }
 
   @Override

@@ -1,7 +1,6 @@
 package io.github.ema4j.posthoc;
 
 import io.github.ema4j.StateDict;
-import io.github.ema4j.spi.HostMemory;
 import java.util.Comparator;
 
 /**
@@ -15,13 +14,4 @@ record Snapshot(Profile profile, StateDict<?> state) {
   static final Comparator<Snapshot> ORDER =
       Comparator.comparingLong((Snapshot snapshot) -> snapshot.profile.time())
           .thenComparing(snapshot -> snapshot.profile.gamma(), Comparator.reverseOrder());
-
-  /** Opens an entry's elements for reading. */
-  HostMemory memory(int entry) {
-    return memory(state, entry);
-  }
-
-  private static <T> HostMemory memory(StateDict<T> state, int entry) {
-    return state.backend().memory(state.entries().get(entry).tensor());
-  }
 }

@@ -2,6 +2,7 @@ package io.github.ema4j.posthoc;
 
 import static com.google.common.base.Preconditions.checkArgument;
 import static com.google.common.base.Preconditions.checkState;
+import static com.google.common.collect.ImmutableList.toImmutableList;
 import static java.util.Objects.requireNonNull;
 
 import com.google.common.collect.ImmutableList;
@@ -15,15 +16,20 @@ import io.github.ema4j.array.ArrayBackend;
 import io.github.ema4j.array.ArrayTensor;
 import io.github.ema4j.checkpoint.CheckpointException;
 import io.github.ema4j.checkpoint.TensorFile;
+import io.github.ema4j.internal.StreamedTensor;
 import io.github.ema4j.internal.TensorPairs.Tensors;
+import io.github.ema4j.merge.Merge;
+import io.github.ema4j.merge.MergePlan;
+import io.github.ema4j.posthoc.SnapshotLayout.Place;
 import io.github.ema4j.schedule.PowerFunction;
-import io.github.ema4j.spi.TensorBackend;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Optional;
+import java.util.function.LongConsumer;
 
 /**
  * Snapshots of power-function averages, from which averages of other widths are put together.
@@ -41,8 +47,6 @@ import java.util.Optional;
  * thread-safe: one thread at a time; and one process at a time adds to a folder.
  */
 public final class Snapshots implements AutoCloseable {
-  private static final TensorBackend<ArrayTensor> ARRAYS = ArrayBackend.instance();
-
   private final EntryPolicy policy;
   private final int limit;
   private final SnapshotStore store;
@@ -105,7 +109,8 @@ public final class Snapshots implements AutoCloseable {
    * @throws CheckpointException as {@link #inFolder(Path, EntryPolicy)}
    */
   public static Snapshots inFolder(Path folder, int limit, EntryPolicy policy) throws IOException {
-    return opened(FolderStore.keeping(folder), limit, policy);
+    FolderStore store = FolderStore.keeping(folder);
+    return opened(store.open(), store, limit, policy);
   }
 
   /**
@@ -117,13 +122,34 @@ public final class Snapshots implements AutoCloseable {
    * @throws CheckpointException as {@link #inFolder(Path, EntryPolicy)}
    */
   public static Snapshots open(Path folder) throws IOException {
-    return opened(FolderStore.reading(folder), Integer.MAX_VALUE, EntryPolicy.defaults());
+    FolderStore store = FolderStore.reading(folder);
+    return opened(store.open(), store, Integer.MAX_VALUE, EntryPolicy.defaults());
   }
 
-  private static Snapshots opened(FolderStore store, int limit, EntryPolicy policy)
-      throws IOException {
+  /**
+   * Takes files of snapshots that were opened already, for reading, as {@link #open(Path)}. They
+   * are closed with the snapshots, or when this fails.
+   *
+   * @param folder what to call all of them in messages
+   * @throws CheckpointException as {@link #inFolder(Path, EntryPolicy)}
+   */
+  public static Snapshots of(Path folder, List<TensorFile> files) {
+    FolderStore store = FolderStore.reading(folder);
+    return opened(store.take(files), store, Integer.MAX_VALUE, EntryPolicy.defaults());
+  }
+
+  /**
+   * Reads of which profile the snapshot in a file is.
+   *
+   * @throws CheckpointException if it is no snapshot, or says what cannot be
+   */
+  public static Profile profile(TensorFile file) {
+    return SnapshotFile.profile(file);
+  }
+
+  private static Snapshots opened(
+      Optional<FolderStore.Found> found, FolderStore store, int limit, EntryPolicy policy) {
     Snapshots opened = new Snapshots(policy, limit, store);
-    Optional<FolderStore.Found> found = store.open();
     if (found.isPresent()) {
       opened.layout = found.get().layout();
       opened.snapshots.addAll(found.get().snapshots());
@@ -203,7 +229,7 @@ public final class Snapshots implements AutoCloseable {
 
   /** Returns what there are snapshots of, in order of time. */
   public List<Profile> profiles() {
-    return snapshots.stream().map(Snapshot::profile).collect(ImmutableList.toImmutableList());
+    return snapshots.stream().map(Snapshot::profile).collect(toImmutableList());
   }
 
   /** Returns how many bytes the snapshots take, in host memory or, but for ties, in the folder. */
@@ -239,12 +265,21 @@ public final class Snapshots implements AutoCloseable {
    * @throws CheckpointException if a file that is needed was damaged
    */
   public StateDict<ArrayTensor> reconstruct(Profile target) {
-    return stateDict(ARRAYS, combination(target).tensors());
+    StateDict.Builder<ArrayTensor> result = StateDict.builder(ArrayBackend.instance());
+    IdentityHashMap<Object, ArrayTensor> made = new IdentityHashMap<>(); // ties stay ties
+    try (StateDict<?> average = streamed(target, Long.MAX_VALUE, bytes -> {})) {
+      for (Entry<?> entry : average.entries()) {
+        ArrayTensor tensor =
+            made.computeIfAbsent(entry.tensor(), each -> ((StreamedTensor) each).inMemory());
+        result.add(entry.name(), tensor, entry.role());
+      }
+    }
+    return result.build();
   }
 
   /**
    * Writes the average of a profile, as {@link #reconstruct(Profile)} returns it, as a safetensors
-   * file, durably. No more than one of its tensors is in memory at a time.
+   * file, durably. No more than a few pieces of a tensor are in memory at a time.
    *
    * @throws IllegalArgumentException as {@link PostHoc#weights}
    * @throws IllegalStateException as {@link #reconstruct(Profile)}
@@ -252,30 +287,61 @@ public final class Snapshots implements AutoCloseable {
    * @throws IOException if the file cannot be written; one that was there before is as it was
    */
   public void reconstruct(Profile target, Path file) throws IOException {
-    Combination combination = combination(target);
-    TensorFile.write(
-        file, stateDict(OnDemandTensor.BACKEND, combination.tensorsOnDemand()), ImmutableMap.of());
+    try (StateDict<?> average = streamed(target, Long.MAX_VALUE, bytes -> {})) {
+      TensorFile.write(file, average, ImmutableMap.of());
+    }
   }
 
-  private Combination combination(Profile target) {
+  /**
+   * Returns the average of a profile, as {@link #reconstruct(Profile)} does, as a state dict that
+   * is made while it is written, by {@link Merge#stateDict}. It lives as long as the store is open;
+   * closing it ends its threads.
+   *
+   * @param memoryBytes as there
+   * @param progress as there
+   * @throws IllegalArgumentException as {@link PostHoc#weights}, or if there is too little memory
+   * @throws IllegalStateException as {@link #reconstruct(Profile)}
+   * @throws CheckpointException as {@link #reconstruct(Profile)}
+   */
+  public StateDict<?> streamed(Profile target, long memoryBytes, LongConsumer progress) {
+    MergePlan plan = plan(target);
+    plan.entries().stream()
+        .flatMap(entry -> entry.terms().stream())
+        .mapToInt(MergePlan.Term::input)
+        .distinct()
+        .forEach(index -> store.verify(snapshots.get(index)));
+    List<StateDict<?>> states = new ArrayList<>();
+    snapshots.forEach(snapshot -> states.add(snapshot.state()));
+    return Merge.stateDict(plan, states, memoryBytes, progress);
+  }
+
+  /**
+   * Returns what the average of a profile consists of, to be computed elsewhere.
+   *
+   * @return a plan whose inputs are the snapshots, in the order of {@link #profiles}
+   * @throws IllegalArgumentException as {@link PostHoc#weights}
+   * @throws IllegalStateException if there are no snapshots, or the store is closed
+   */
+  public MergePlan plan(Profile target) {
     requireSnapshots();
     double[] weights = PostHoc.weights(profiles(), target);
-    List<Combination.Term> terms = new ArrayList<>();
-    for (int i = 0; i < weights.length; i++) {
-      if (weights[i] != 0) {
-        terms.add(new Combination.Term(weights[i], snapshots.get(i)));
-      }
-    }
-    Snapshot copied = lastUpTo(target.time());
-    terms.forEach(term -> store.verify(term.snapshot()));
-    store.verify(copied);
-    return new Combination(layout, terms, copied);
+    int copied = lastUpTo(target.time());
+    return new MergePlan(
+        layout.places().stream()
+            .map(place -> entry(place, weights, copied))
+            .collect(toImmutableList()));
   }
 
-  private <T> StateDict<T> stateDict(TensorBackend<T> backend, List<T> tensors) {
-    StateDict.Builder<T> state = StateDict.builder(backend);
-    layout.entries(tensors).forEach(each -> state.add(each.name(), each.tensor(), each.role()));
-    return state.build();
+  private MergePlan.Entry entry(Place place, double[] weights, int copied) {
+    String tensor = layout.places().get(place.first()).name(); // what is tied is one tensor
+    ImmutableList.Builder<MergePlan.Term> terms = ImmutableList.builder();
+    for (int i = 0; i < weights.length; i++) {
+      if (place.combined() ? weights[i] != 0 : i == copied) { // an infinity times 0 would be NaN
+        terms.add(new MergePlan.Term(i, tensor, place.spec().type(), weights[i]));
+      }
+    }
+    return new MergePlan.Entry(
+        place.name(), place.role(), place.spec(), place.combined(), terms.build());
   }
 
   /** Frees the snapshots in memory; files stay. Does nothing when called again. */
@@ -295,11 +361,11 @@ public final class Snapshots implements AutoCloseable {
     checkState(!snapshots.isEmpty(), "there are no snapshots yet");
   }
 
-  private Snapshot lastUpTo(long time) {
-    Snapshot found = snapshots.get(0);
-    for (Snapshot snapshot : snapshots) {
-      if (snapshot.profile().time() <= time) {
-        found = snapshot;
+  private int lastUpTo(long time) {
+    int found = 0;
+    for (int i = 0; i < snapshots.size(); i++) {
+      if (snapshots.get(i).profile().time() <= time) {
+        found = i;
       }
     }
     return found;

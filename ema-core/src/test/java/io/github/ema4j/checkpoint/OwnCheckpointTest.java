@@ -92,6 +92,26 @@ class OwnCheckpointTest {
     }
   }
 
+  @Test
+  void weightsAreFoundByWhatTheyAreCalled() throws IOException {
+    try (Checkpoint checkpoint = open()) {
+      assertThat(Golden.content(checkpoint.weights("model"))).containsOnlyKeys("w");
+      assertThat(Golden.content(checkpoint.weights("ema.slow"))).containsOnlyKeys("w", "n");
+      assertThatThrownBy(() -> checkpoint.weights("ema"))
+          .isInstanceOf(CheckpointException.class)
+          .hasMessage(
+              checkpoint.path() + ": it has no weights called ema, but model, ema.fast, ema.slow");
+    }
+    metadata.put("ema4j.averages", "1");
+    try (Checkpoint checkpoint = open("model.w", "ema.fast.w")) {
+      assertThat(checkpoint.weights("ema")).isSameAs(checkpoint.weights("ema.fast"));
+    }
+    try (Checkpoint checkpoint = Checkpoint.open(Golden.path("timm-checkpoint.pth.tar"))) {
+      assertThat(checkpoint.weights("model")).isSameAs(checkpoint.model().orElseThrow());
+      assertThat(checkpoint.weights("ema")).isNotSameAs(checkpoint.weights("model"));
+    }
+  }
+
   @ParameterizedTest
   @ValueSource(strings = {"2", "", "1.0"})
   void anotherVersionIsRefused(String version) {

@@ -149,7 +149,7 @@ class PthFileTest {
 
     assertThatThrownBy(() -> Checkpoint.open(path))
         .isInstanceOf(CheckpointException.class)
-        .hasMessageContaining("open it with Checkpoint.open(path, layout)");
+        .hasMessageContaining("open it with the layout that fits, such as mmengine or timm");
     try (Checkpoint checkpoint = Checkpoint.open(path, PthLayout.MMENGINE)) {
       SavedAverage average = checkpoint.averages().values().asList().get(0);
       assertThat(Golden.content(average.weights())).isEqualTo(ELEVEN);
