@@ -3,6 +3,7 @@ package io.github.ema4j.checkpoint;
 import com.google.common.collect.ImmutableMap;
 import io.github.ema4j.StateDict;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.Map;
@@ -64,6 +65,32 @@ public final class Checkpoint implements AutoCloseable {
       return closedUnlessRead(file::close, () -> of(file, layout(file)));
     }
     TensorFile file = TensorFile.open(path);
+    return closedUnlessRead(file::close, () -> TensorFileCheckpoint.of(file));
+  }
+
+  /**
+   * Opens a file that is not this machine's, as {@link #open(Path)} does. Only headers are read;
+   * the tensors are not in memory. Takes the source, which is closed with the result, or if it
+   * cannot be opened.
+   *
+   * @throws IOException if it cannot be read
+   * @throws CheckpointException as {@link #open(Path)}
+   */
+  public static Checkpoint open(FileSource source) throws IOException {
+    try {
+      FileBytes bytes = FileBytes.of(source);
+      if (PthFile.isOne(bytes)) {
+        PthFile file = PthFile.read(bytes, Set.of());
+        return of(file, layout(file));
+      }
+    } catch (UncheckedIOException e) {
+      source.close();
+      throw e.getCause();
+    } catch (RuntimeException | Error e) {
+      source.close();
+      throw e;
+    }
+    TensorFile file = TensorFile.open(source);
     return closedUnlessRead(file::close, () -> TensorFileCheckpoint.of(file));
   }
 

@@ -4,6 +4,7 @@ import static com.google.common.base.Preconditions.checkState;
 
 import com.google.common.collect.ImmutableList;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.channels.FileChannel;
@@ -12,12 +13,14 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.Objects;
 import java.util.Optional;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The bytes of a file, for reading, until it is closed. Thread-safe.
  *
- * <p>The file is mapped by windows that overlap by half, so that any stretch of {@link #MAX_SLICE}
- * bytes lies in one of them. Java gives mapped memory back when the last buffer into it is garbage.
+ * <p>A file of this machine is mapped by windows that overlap by half, so that any stretch of
+ * {@link #MAX_SLICE} bytes lies in one of them. Java gives mapped memory back when the last buffer
+ * into it is garbage. Of a {@link FileSource}, each slice is read anew.
  */
 final class FileBytes implements AutoCloseable {
   /** The most bytes that one slice has; a multiple of every element's size. */
@@ -27,12 +30,21 @@ final class FileBytes implements AutoCloseable {
 
   private final Path path;
   private final long size;
+  private final @Nullable FileSource source;
   private volatile Optional<ImmutableList<ByteBuffer>> windows;
 
   private FileBytes(Path path, long size, ImmutableList<ByteBuffer> windows) {
     this.path = path;
     this.size = size;
+    this.source = null;
     this.windows = Optional.of(windows);
+  }
+
+  private FileBytes(FileSource source) {
+    this.path = source.path();
+    this.size = source.size();
+    this.source = source;
+    this.windows = Optional.of(ImmutableList.of());
   }
 
   /**
@@ -61,8 +73,18 @@ final class FileBytes implements AutoCloseable {
         path, bytes.remaining(), ImmutableList.of(bytes.asReadOnlyBuffer().slice()));
   }
 
+  /** Returns the bytes of a source, which is closed with them. */
+  static FileBytes of(FileSource source) {
+    return new FileBytes(source);
+  }
+
   Path path() {
     return path;
+  }
+
+  /** Returns what the bytes are read from, if they are not in memory. */
+  Optional<FileSource> source() {
+    return Optional.ofNullable(source);
   }
 
   long size() {
@@ -75,6 +97,7 @@ final class FileBytes implements AutoCloseable {
    * @param bytes how many, at most {@link #MAX_SLICE}
    * @throws IndexOutOfBoundsException if they are not all in the file
    * @throws IllegalStateException if the file is closed
+   * @throws UncheckedIOException if a source cannot be read
    */
   ByteBuffer slice(long offset, long bytes) {
     Objects.checkFromIndexSize(offset, bytes, size);
@@ -83,10 +106,43 @@ final class FileBytes implements AutoCloseable {
     if (bytes == 0) {
       return ByteBuffer.allocate(0);
     }
+    if (source != null) {
+      ByteBuffer copy = ByteBuffer.allocate((int) bytes).order(ByteOrder.LITTLE_ENDIAN);
+      read(source, offset, copy);
+      return copy.flip();
+    }
     int index = (int) (offset / MAX_SLICE);
     return open.get(index)
         .slice((int) (offset - (long) index * MAX_SLICE), (int) bytes)
         .order(ByteOrder.LITTLE_ENDIAN);
+  }
+
+  /**
+   * Reads some of the bytes until a buffer is full.
+   *
+   * @throws IndexOutOfBoundsException if they are not all in the file
+   * @throws IllegalStateException if the file is closed
+   * @throws UncheckedIOException if a source cannot be read
+   */
+  void read(long offset, ByteBuffer into) {
+    Objects.checkFromIndexSize(offset, into.remaining(), size);
+    requireOpen();
+    if (source != null) {
+      read(source, offset, into);
+      return;
+    }
+    for (long at = offset, end = offset + into.remaining(), n; at < end; at += n) {
+      n = Math.min(MAX_SLICE, end - at);
+      into.put(slice(at, n));
+    }
+  }
+
+  private static void read(FileSource source, long offset, ByteBuffer into) {
+    try {
+      source.read(offset, into);
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
   }
 
   ImmutableList<ByteBuffer> requireOpen() {
@@ -98,5 +154,8 @@ final class FileBytes implements AutoCloseable {
   @Override
   public void close() {
     windows = Optional.empty();
+    if (source != null) {
+      source.close();
+    }
   }
 }

@@ -11,10 +11,12 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.file.Path;
 import java.util.Objects;
+import java.util.Optional;
 
 /**
  * A tensor that lies in a file, for reading, until the file is closed. Its elements are mapped into
- * memory, not copied to the heap.
+ * memory, not copied to the heap. Those in a {@link FileSource} are not in memory: they are read by
+ * pieces.
  */
 public final class FileTensor {
   private final FileBytes file;
@@ -45,6 +47,18 @@ public final class FileTensor {
     this.rowMajor = isRowMajor(spec);
   }
 
+  /**
+   * Returns a tensor of a source, whose place is known.
+   *
+   * @param offset the first element's first byte
+   * @param order of the bytes of an element
+   * @param spec what it is; as in the file that it was found in
+   * @throws IllegalArgumentException if it leaves the source
+   */
+  public static FileTensor at(FileSource source, long offset, ByteOrder order, TensorSpec spec) {
+    return new FileTensor(FileBytes.of(source), offset, order, spec);
+  }
+
   /** Returns shape, type and strides. */
   public TensorSpec spec() {
     return spec;
@@ -53,6 +67,21 @@ public final class FileTensor {
   /** Returns the file that the tensor lies in. */
   public Path file() {
     return file.path();
+  }
+
+  /** Returns what the tensor is read from, if its file is not this machine's. */
+  public Optional<FileSource> source() {
+    return file.source();
+  }
+
+  /** Returns where in the file the first element's first byte is. */
+  public long offset() {
+    return offset;
+  }
+
+  /** Returns the order of the bytes of an element. */
+  public ByteOrder order() {
+    return order;
   }
 
   /**
@@ -65,6 +94,7 @@ public final class FileTensor {
    * @throws IllegalArgumentException if that is no whole number of elements
    * @throws IndexOutOfBoundsException if the tensor does not have them all
    * @throws IllegalStateException if the file is closed
+   * @throws java.io.UncheckedIOException if the file is not this machine's and cannot be read
    */
   public void read(long firstElement, ByteBuffer into) {
     int size = spec.type().bytes();
@@ -86,18 +116,22 @@ public final class FileTensor {
   }
 
   private void readRun(long first, ByteBuffer to) {
-    long at = offset + first * spec.type().bytes();
-    while (to.hasRemaining()) {
-      int bytes = Math.min(to.remaining(), FileBytes.MAX_SLICE);
-      ByteBuffer from = file.slice(at, bytes).order(order);
-      if (order == ByteOrder.LITTLE_ENDIAN) {
-        to.put(from);
-      } else {
-        for (int i = 0; i < bytes; i += spec.type().bytes()) {
-          put(from, i, to);
-        }
+    int size = spec.type().bytes();
+    int begin = to.position();
+    file.read(offset + first * size, to);
+    if (order == ByteOrder.BIG_ENDIAN) {
+      for (int i = begin; i < to.limit(); i += size) {
+        reverse(to, i);
       }
-      at += bytes;
+    }
+  }
+
+  private void reverse(ByteBuffer elements, int at) {
+    switch (spec.type().bytes()) {
+      case Long.BYTES -> elements.putLong(at, Long.reverseBytes(elements.getLong(at)));
+      case Integer.BYTES -> elements.putInt(at, Integer.reverseBytes(elements.getInt(at)));
+      case Short.BYTES -> elements.putShort(at, Short.reverseBytes(elements.getShort(at)));
+      default -> {} // a byte has no order
     }
   }
 
@@ -182,6 +216,11 @@ public final class FileTensor {
     return true;
   }
 
+  /** Tells whether the elements lie one after another in row-major order, whatever their bytes'. */
+  public boolean isRowMajor() {
+    return rowMajor;
+  }
+
   void requireOpen() {
     file.requireOpen();
   }
@@ -193,6 +232,10 @@ public final class FileTensor {
 
   HostMemory memory() {
     requireOpen();
+    if (file.source().isPresent()) {
+      throw new UnsupportedOperationException(
+          file.path() + " is not a file of this machine: copy it here, or read it by pieces");
+    }
     long bytes = spec.extent() * spec.type().bytes();
     int count = (int) Math.max(1, (bytes - 1) / FileBytes.MAX_SLICE + 1);
     Buffer[] segments = new Buffer[count];

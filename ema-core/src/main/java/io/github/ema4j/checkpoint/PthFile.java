@@ -36,8 +36,9 @@ import org.slf4j.LoggerFactory;
  * <p>Nothing that the file says is executed: it may name state dicts, tensors, parameters, numbers,
  * text and plain containers of these; every other Python object is refused by name. The tensors
  * stay in the file, which is mapped: what is not used is not read, and none is copied to the heap.
- * Checksums, where the file has them, are compared when a state dict is asked for. The file must
- * not be changed while it is open. Thread-safe.
+ * Checksums, where the file has them, are compared when a state dict is asked for, but for those of
+ * a {@link FileSource}, which is to be read only where it is needed. The file must not be changed
+ * while it is open. Thread-safe.
  */
 public final class PthFile implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(PthFile.class);
@@ -94,9 +95,13 @@ public final class PthFile implements AutoCloseable {
    */
   public static boolean isOne(Path path) throws IOException {
     try (FileBytes file = FileBytes.map(path)) {
-      boolean brace = file.size() > Long.BYTES && file.slice(Long.BYTES, 1).get(0) == '{';
-      return (isZip(file) || isPickle(file)) && !brace;
+      return isOne(file);
     }
+  }
+
+  static boolean isOne(FileBytes file) {
+    boolean brace = file.size() > Long.BYTES && file.slice(Long.BYTES, 1).get(0) == '{';
+    return (isZip(file) || isPickle(file)) && !brace;
   }
 
   private static boolean isZip(FileBytes file) {
@@ -299,7 +304,7 @@ public final class PthFile implements AutoCloseable {
   }
 
   private FileTensor fileTensor(PthTensor tensor) {
-    if (!verified.contains(tensor.storage())) {
+    if (file.source().isEmpty() && !verified.contains(tensor.storage())) {
       content.verify(tensor.storage());
       verified.add(tensor.storage());
     }

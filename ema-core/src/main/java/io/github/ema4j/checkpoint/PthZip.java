@@ -15,6 +15,7 @@ import java.util.zip.CRC32;
 final class PthZip implements PthContent {
   private static final int NEWEST_VERSION = 10;
   private static final int MAX_TEXT = 16;
+  private static final int PIECE_BYTES = 16 << 20;
 
   private final FileBytes file;
   private final ImmutableMap<String, ZipEntry> entries;
@@ -169,8 +170,8 @@ final class PthZip implements PthContent {
       return;
     }
     CRC32 crc = new CRC32();
-    for (long done = 0; done < entry.bytes(); done += FileBytes.MAX_SLICE) {
-      long bytes = Math.min(FileBytes.MAX_SLICE, entry.bytes() - done);
+    for (long done = 0; done < entry.bytes(); done += PIECE_BYTES) {
+      long bytes = Math.min(PIECE_BYTES, entry.bytes() - done);
       crc.update(file.slice(entry.offset() + done, bytes));
     }
     if (crc.getValue() != entry.crc32()) {

@@ -127,7 +127,19 @@ final class Safetensors {
     }
     long field = (long) Long.BYTES + index.getAsInt();
     byte[] blank = Sha256Field.EMPTY.getBytes(StandardCharsets.US_ASCII);
-    String computed = FileDigest.of(file, blank, field);
+    requireSame(file, FileDigest.of(file, blank, field), written);
+  }
+
+  /**
+   * Checks the digest of a file as a whole.
+   *
+   * @throws CheckpointException if it is another
+   */
+  static void verify(FileBytes file, String written) {
+    requireSame(file, FileDigest.of(file, new byte[0], 0), written);
+  }
+
+  private static void requireSame(FileBytes file, String computed, String written) {
     if (!computed.equals(written)) {
       throw new CheckpointException(
           file.path(),

@@ -1,16 +1,12 @@
 package io.github.ema4j.checkpoint;
 
 import static com.google.common.base.Preconditions.checkArgument;
-import static java.util.Objects.requireNonNull;
 
-import com.fasterxml.jackson.core.JsonFactory;
-import com.fasterxml.jackson.core.JsonGenerator;
 import io.github.ema4j.StateDict;
 import io.github.ema4j.StateDict.Entry;
 import io.github.ema4j.TensorSpec;
 import io.github.ema4j.internal.RowMajorReader;
 import io.github.ema4j.internal.TensorPairs.Tensors;
-import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -19,8 +15,6 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Comparator;
-import java.util.HashMap;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -33,7 +27,6 @@ import java.util.Set;
  */
 final class SafetensorsWriter {
   private static final int PIECE_BYTES = 1 << 20;
-  private static final int ALIGNMENT = 64; // of the data, so that no element straddles a line
   private static final String EXTENSION = ".safetensors";
 
   private final Map<String, String> metadata = new LinkedHashMap<>();
@@ -41,14 +34,12 @@ final class SafetensorsWriter {
   private final Set<String> names = new HashSet<>();
 
   /** A tensor and the name that it gets. */
-  private record Source<T>(String name, Tensors<T> owner, Entry<T> entry) {
+  private record Source<T>(String name, Tensors<T> owner, Entry<T> entry)
+      implements SafetensorsLayout.Item {
 
-    TensorSpec spec() {
+    @Override
+    public TensorSpec spec() {
       return entry.spec();
-    }
-
-    long bytes() {
-      return Math.multiplyExact(spec().elements(), (long) spec().type().bytes());
     }
 
     void read(RowMajorReader reader, RowMajorReader.Sink sink) throws IOException {
@@ -104,13 +95,12 @@ final class SafetensorsWriter {
    * @throws IOException if that fails; the files that were there before are as they were
    */
   Path writeShards(Path target, long maxShardBytes) throws IOException {
-    checkArgument(maxShardBytes >= 1, "a shard must have room, but has %s bytes", maxShardBytes);
+    List<List<Source<?>>> shards = SafetensorsLayout.shards(sources, maxShardBytes);
     String file = target.getFileName().toString();
     String stem =
         file.endsWith(EXTENSION) ? file.substring(0, file.length() - EXTENSION.length()) : file;
     Path index = target.resolveSibling(stem + ShardIndex.SUFFIX);
     Set<Path> before = Files.exists(index) ? ShardIndex.shards(index) : Set.of();
-    List<List<Source<?>>> shards = shards(maxShardBytes);
     Map<String, String> places = new LinkedHashMap<>();
     String tag = freeTag(target, stem, shards.size());
     for (int i = 0; i < shards.size(); i++) {
@@ -124,20 +114,6 @@ final class SafetensorsWriter {
       Files.deleteIfExists(old);
     }
     return index;
-  }
-
-  private List<List<Source<?>>> shards(long maxShardBytes) {
-    List<List<Source<?>>> shards = new ArrayList<>();
-    long room = 0;
-    for (Source<?> source : sources) {
-      if (shards.isEmpty() || source.bytes() > room) {
-        shards.add(new ArrayList<>());
-        room = maxShardBytes;
-      }
-      shards.get(shards.size() - 1).add(source);
-      room -= source.bytes();
-    }
-    return shards;
   }
 
   private static String shardName(String stem, String tag, int index, int count) {
@@ -159,11 +135,8 @@ final class SafetensorsWriter {
   }
 
   private void write(Path target, List<Source<?>> contents) throws IOException {
-    List<Source<?>> inDataOrder = new ArrayList<>(contents);
-    Comparator<Source<?>> bySize = Comparator.comparing(source -> source.spec().type().bytes());
-    inDataOrder.sort(bySize.reversed()); // so that each is aligned, whatever comes before it
-    byte[] header = header(contents, inDataOrder);
-    SafetensorsHeader.parse(target, header); // what could not be read is not written
+    byte[] header = SafetensorsLayout.header(target, metadata, contents);
+    List<Source<?>> inDataOrder = SafetensorsLayout.inDataOrder(contents);
     DurableFiles.write(target, channel -> write(channel, header, inDataOrder));
   }
 
@@ -184,49 +157,6 @@ final class SafetensorsWriter {
     while (value.hasRemaining()) {
       channel.write(value, Long.BYTES + field + (long) value.position());
     }
-  }
-
-  private byte[] header(List<Source<?>> contents, List<Source<?>> inDataOrder) throws IOException {
-    Map<String, Long> begins = new HashMap<>();
-    long end = 0;
-    for (Source<?> source : inDataOrder) {
-      begins.put(source.name(), end);
-      end = Math.addExact(end, source.bytes());
-    }
-    ByteArrayOutputStream bytes = new ByteArrayOutputStream();
-    try (JsonGenerator json = new JsonFactory().createGenerator(bytes)) {
-      json.writeStartObject();
-      json.writeObjectFieldStart(SafetensorsHeader.METADATA);
-      for (Map.Entry<String, String> note : metadata.entrySet()) {
-        json.writeStringField(note.getKey(), note.getValue());
-      }
-      json.writeEndObject();
-      for (Source<?> source : contents) {
-        writeItem(json, source, requireNonNull(begins.get(source.name())));
-      }
-      json.writeEndObject();
-    }
-    while ((Long.BYTES + bytes.size()) % ALIGNMENT != 0) {
-      bytes.write(' ');
-    }
-    checkArgument(
-        bytes.size() <= Safetensors.MAX_HEADER,
-        "names and metadata take %s bytes, but a safetensors header has at most %s",
-        bytes.size(),
-        Safetensors.MAX_HEADER);
-    return bytes.toByteArray();
-  }
-
-  private static void writeItem(JsonGenerator json, Source<?> source, long begin)
-      throws IOException {
-    long[] shape = source.spec().shape().toArray();
-    json.writeObjectFieldStart(source.name());
-    json.writeStringField("dtype", source.spec().type().name());
-    json.writeFieldName("shape");
-    json.writeArray(shape, 0, shape.length);
-    json.writeFieldName("data_offsets");
-    json.writeArray(new long[] {begin, begin + source.bytes()}, 0, 2);
-    json.writeEndObject();
   }
 
   /** Writes to a file and takes the digest of what is written. */

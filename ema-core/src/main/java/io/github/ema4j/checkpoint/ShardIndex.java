@@ -22,10 +22,17 @@ import java.util.regex.Pattern;
 
 /**
  * The index of a model in several files, as Hugging Face's transformers writes it: {@code
- * {"metadata": {"total_size": 1}, "weight_map": {"name": "file"}}}.
+ * {"metadata": {"total_size": 1}, "weight_map": {"name": "file"}}}. Where files could not be given
+ * their own digests, as they were streamed, the metadata has them: {@code "ema4j.sha256": {"file":
+ * "digits"}}.
+ *
+ * @param places the file names by tensor, in the index's order
+ * @param digests of files as a whole, by file name; of those that have none of their own
  */
-final class ShardIndex {
-  static final String SUFFIX = ".safetensors.index.json";
+record ShardIndex(ImmutableMap<String, String> places, ImmutableMap<String, String> digests) {
+  static final String ENDING = ".index.json";
+  static final String SUFFIX = ".safetensors" + ENDING;
+  private static final String METADATA = "metadata";
   private static final String WEIGHT_MAP = "weight_map";
   private static final Pattern PLAIN_NAME = Pattern.compile("[A-Za-z0-9_][A-Za-z0-9._-]*");
 
@@ -35,8 +42,6 @@ final class ShardIndex {
     TensorFile open(String name) throws IOException;
   }
 
-  private ShardIndex() {}
-
   /**
    * Opens an index and all of its files.
    *
@@ -44,7 +49,17 @@ final class ShardIndex {
    * @throws CheckpointException if one is not what it should be, or they do not belong together
    */
   static TensorFile open(Path index) throws IOException {
-    return open(index, read(index), name -> openShard(index, name));
+    ShardIndex parsed = read(index);
+    return open(index, parsed.places, name -> openShard(index, name)).withDigests(parsed.digests);
+  }
+
+  /** Does the same for an index elsewhere, which is closed. */
+  static TensorFile open(FileSource index) throws IOException {
+    try (index) {
+      ShardIndex parsed = read(index);
+      Opener opener = name -> TensorFile.openSingle(FileBytes.of(index.sibling(name)));
+      return open(index.path(), parsed.places, opener).withDigests(parsed.digests);
+    }
   }
 
   /**
@@ -71,70 +86,124 @@ final class ShardIndex {
 
   /** Returns the files of an index, which are beside it. */
   static Set<Path> shards(Path index) throws IOException {
-    return read(index).values().stream().map(index::resolveSibling).collect(toImmutableSet());
+    return read(index).places.values().stream()
+        .map(index::resolveSibling)
+        .collect(toImmutableSet());
   }
 
   static void write(Path index, long tensorBytes, Map<String, String> places) throws IOException {
-    ByteArrayOutputStream bytes = new ByteArrayOutputStream();
-    try (JsonGenerator json = new JsonFactory().createGenerator(bytes)) {
-      json.useDefaultPrettyPrinter();
-      json.writeStartObject();
-      json.writeObjectFieldStart("metadata");
-      json.writeNumberField("total_size", tensorBytes);
-      json.writeEndObject();
-      json.writeObjectFieldStart(WEIGHT_MAP);
-      for (Map.Entry<String, String> place : places.entrySet()) {
-        json.writeStringField(place.getKey(), place.getValue());
-      }
-      json.writeEndObject();
-      json.writeEndObject();
-    }
+    byte[] utf8 = json(tensorBytes, places, Map.of());
     DurableFiles.write(
         index,
         channel -> {
-          ByteBuffer content = ByteBuffer.wrap(bytes.toByteArray());
+          ByteBuffer content = ByteBuffer.wrap(utf8);
           while (content.hasRemaining()) {
             channel.write(content);
           }
         });
   }
 
-  private static ImmutableMap<String, String> read(Path index) throws IOException {
-    long size = Files.size(index);
+  /**
+   * Returns an index as JSON.
+   *
+   * @param places the file names by tensor
+   * @param digests by file name; empty if each file has its own
+   */
+  static byte[] json(long tensorBytes, Map<String, String> places, Map<String, String> digests)
+      throws IOException {
+    ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+    try (JsonGenerator json = new JsonFactory().createGenerator(bytes)) {
+      json.useDefaultPrettyPrinter();
+      json.writeStartObject();
+      json.writeObjectFieldStart(METADATA);
+      json.writeNumberField("total_size", tensorBytes);
+      if (!digests.isEmpty()) {
+        writeObject(json, Sha256Field.KEY, digests);
+      }
+      json.writeEndObject();
+      writeObject(json, WEIGHT_MAP, places);
+      json.writeEndObject();
+    }
+    return bytes.toByteArray();
+  }
+
+  private static void writeObject(JsonGenerator json, String key, Map<String, String> values)
+      throws IOException {
+    json.writeObjectFieldStart(key);
+    for (Map.Entry<String, String> value : values.entrySet()) {
+      json.writeStringField(value.getKey(), value.getValue());
+    }
+    json.writeEndObject();
+  }
+
+  private static ShardIndex read(Path index) throws IOException {
+    checkSize(index, Files.size(index));
+    return parse(index, Files.readAllBytes(index));
+  }
+
+  /**
+   * Reads an index elsewhere, which is left open.
+   *
+   * @throws IOException if it cannot be read
+   * @throws CheckpointException as {@link #parse}
+   */
+  static ShardIndex read(FileSource index) throws IOException {
+    checkSize(index.path(), index.size());
+    byte[] utf8 = new byte[(int) index.size()];
+    index.read(0, ByteBuffer.wrap(utf8));
+    return parse(index.path(), utf8);
+  }
+
+  private static void checkSize(Path index, long size) {
     if (size > Safetensors.MAX_HEADER) {
       throw new CheckpointException(
           index,
           String.format(
               "an index has at most %s bytes, but this has %s", Safetensors.MAX_HEADER, size));
     }
-    return parse(index, Files.readAllBytes(index));
   }
 
   /**
    * Parses an index.
    *
-   * @return the file names by tensor, in the index's order
    * @throws CheckpointException if it is malformed, or a name is not that of a file beside it
    */
-  static ImmutableMap<String, String> parse(Path index, byte[] utf8) {
+  static ShardIndex parse(Path index, byte[] utf8) {
     ImmutableMap.Builder<String, String> places = ImmutableMap.builder();
+    ImmutableMap.Builder<String, String> digests = ImmutableMap.builder();
     try (StrictJson json = StrictJson.of(index, utf8)) {
       json.beginObject();
       for (Optional<String> key = json.nextKey(); key.isPresent(); key = json.nextKey()) {
         json.entry(key.get());
         if (key.get().equals(WEIGHT_MAP)) {
           readPlaces(json, places);
-        } else {
+        } else if (key.get().equals(METADATA) && json.beginObjectOrSkip()) {
+          readMetadata(json, digests);
+        } else if (!key.get().equals(METADATA)) {
           json.skip();
         }
       }
       json.end();
     }
-    ImmutableMap<String, String> parsed = places.buildOrThrow();
-    if (parsed.isEmpty()) {
+    ShardIndex parsed = new ShardIndex(places.buildOrThrow(), digests.buildOrThrow());
+    if (parsed.places.isEmpty()) {
       throw new CheckpointException(index, "it names no tensors under '" + WEIGHT_MAP + "'");
     }
     return parsed;
+  }
+
+  private static void readMetadata(StrictJson json, ImmutableMap.Builder<String, String> digests) {
+    for (Optional<String> key = json.nextKey(); key.isPresent(); key = json.nextKey()) {
+      json.entry(key.get());
+      if (!key.get().equals(Sha256Field.KEY)) {
+        json.skip();
+        continue;
+      }
+      json.beginObject();
+      for (Optional<String> file = json.nextKey(); file.isPresent(); file = json.nextKey()) {
+        digests.put(file.get(), json.string());
+      }
+    }
   }
 
   private static void readPlaces(StrictJson json, ImmutableMap.Builder<String, String> places) {

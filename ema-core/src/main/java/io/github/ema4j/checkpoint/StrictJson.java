@@ -73,6 +73,15 @@ final class StrictJson implements AutoCloseable {
     expect(JsonToken.START_OBJECT);
   }
 
+  /** Reads the beginning of an object, or skips a value that is none; tells which. */
+  boolean beginObjectOrSkip() {
+    if (next() == JsonToken.START_OBJECT) {
+      return true;
+    }
+    skipChildren();
+    return false;
+  }
+
   /** Reads the next key of an object, or the object's end. */
   Optional<String> nextKey() {
     return next() == JsonToken.END_OBJECT ? Optional.empty() : Optional.of(name());
@@ -114,6 +123,10 @@ final class StrictJson implements AutoCloseable {
   /** Skips a value, whatever it is. */
   void skip() {
     next();
+    skipChildren();
+  }
+
+  private void skipChildren() {
     try {
       parser.skipChildren();
     } catch (IOException e) {

@@ -7,6 +7,7 @@ import com.google.common.collect.ImmutableMap;
 import io.github.ema4j.Role;
 import io.github.ema4j.StateDict;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
@@ -33,6 +34,9 @@ public final class TensorFile implements AutoCloseable {
   private final ImmutableMap<String, FileTensor> tensors;
   private final ImmutableList<FileBytes> parts;
 
+  /** By file name; of parts that do not have their own. */
+  private final ImmutableMap<String, String> digests;
+
   /**
    * Takes what a reader found.
    *
@@ -43,10 +47,25 @@ public final class TensorFile implements AutoCloseable {
       Map<String, String> metadata,
       Map<String, FileTensor> tensors,
       List<FileBytes> parts) {
+    this(path, metadata, tensors, parts, Map.of());
+  }
+
+  private TensorFile(
+      Path path,
+      Map<String, String> metadata,
+      Map<String, FileTensor> tensors,
+      List<FileBytes> parts,
+      Map<String, String> digests) {
     this.path = path;
     this.metadata = ImmutableMap.copyOf(metadata);
     this.tensors = ImmutableMap.copyOf(tensors);
     this.parts = ImmutableList.copyOf(parts);
+    this.digests = ImmutableMap.copyOf(digests);
+  }
+
+  /** Returns this file with what else tells its parts' digests, by file name. */
+  TensorFile withDigests(Map<String, String> newDigests) {
+    return new TensorFile(path, metadata, tensors, parts, newDigests);
   }
 
   /**
@@ -56,13 +75,33 @@ public final class TensorFile implements AutoCloseable {
    * @throws CheckpointException if its content is not what it should be
    */
   public static TensorFile open(Path path) throws IOException {
-    return path.toString().endsWith(".index.json") ? ShardIndex.open(path) : openSingle(path);
+    return path.toString().endsWith(ShardIndex.ENDING) ? ShardIndex.open(path) : openSingle(path);
+  }
+
+  /**
+   * Opens a safetensors file, or the index ({@code .index.json}) of several, that is not this
+   * machine's. Only headers are read; the tensors are not in memory. Takes the source, which is
+   * closed with the result, or if it cannot be opened.
+   *
+   * @throws IOException if it cannot be read
+   * @throws CheckpointException if its content is not what it should be
+   */
+  public static TensorFile open(FileSource source) throws IOException {
+    return source.path().toString().endsWith(ShardIndex.ENDING)
+        ? ShardIndex.open(source)
+        : openSingle(FileBytes.of(source));
   }
 
   static TensorFile openSingle(Path path) throws IOException {
-    FileBytes bytes = FileBytes.map(path);
+    return openSingle(FileBytes.map(path));
+  }
+
+  static TensorFile openSingle(FileBytes bytes) throws IOException {
     try {
       return Safetensors.read(bytes);
+    } catch (UncheckedIOException e) {
+      bytes.close();
+      throw e.getCause();
     } catch (RuntimeException | Error e) {
       bytes.close();
       throw e;
@@ -164,7 +203,13 @@ public final class TensorFile implements AutoCloseable {
    * @throws IllegalStateException if the file is closed
    */
   public void verify() {
-    parts.forEach(Safetensors::verify);
+    for (FileBytes part : parts) {
+      Safetensors.verify(part);
+      String digest = digests.get(String.valueOf(part.path().getFileName()));
+      if (digest != null) {
+        Safetensors.verify(part, digest);
+      }
+    }
   }
 
   ImmutableList<FileBytes> parts() {

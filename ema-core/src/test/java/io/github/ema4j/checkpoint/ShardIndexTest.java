@@ -177,7 +177,8 @@ class ShardIndexTest {
   }
 
   private static Map<String, String> parse(String json) {
-    return ShardIndex.parse(INDEX, json.replace('\'', '"').getBytes(StandardCharsets.UTF_8));
+    return ShardIndex.parse(INDEX, json.replace('\'', '"').getBytes(StandardCharsets.UTF_8))
+        .places();
   }
 
   private static void assertRefused(String json, String expected) {
