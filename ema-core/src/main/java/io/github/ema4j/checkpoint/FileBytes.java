@@ -14,29 +14,36 @@ import java.nio.file.StandardOpenOption;
 import java.util.Objects;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * The bytes of a file, for reading, until it is closed. Thread-safe.
  *
  * <p>A file of this machine is mapped by windows that overlap by half, so that any stretch of
  * {@link #MAX_SLICE} bytes lies in one of them. Java gives mapped memory back when the last buffer
- * into it is garbage. Of a {@link FileSource}, each slice is read anew.
+ * into it is garbage. It stays open as well: what is read once, and in order, is had sooner by
+ * reading than by a mapping. Of a {@link FileSource}, each slice is read anew.
  */
 final class FileBytes implements AutoCloseable {
   /** The most bytes that one slice has; a multiple of every element's size. */
   static final int MAX_SLICE = 1 << 30;
 
+  private static final Logger LOG = LoggerFactory.getLogger(FileBytes.class);
   private static final long MAX_WINDOW = Integer.MAX_VALUE;
 
   private final Path path;
   private final long size;
   private final @Nullable FileSource source;
+  private final @Nullable FileChannel channel;
   private volatile Optional<ImmutableList<ByteBuffer>> windows;
 
-  private FileBytes(Path path, long size, ImmutableList<ByteBuffer> windows) {
+  private FileBytes(
+      Path path, long size, @Nullable FileChannel channel, ImmutableList<ByteBuffer> windows) {
     this.path = path;
     this.size = size;
     this.source = null;
+    this.channel = channel;
     this.windows = Optional.of(windows);
   }
 
@@ -44,6 +51,7 @@ final class FileBytes implements AutoCloseable {
     this.path = source.path();
     this.size = source.size();
     this.source = source;
+    this.channel = null;
     this.windows = Optional.of(ImmutableList.of());
   }
 
@@ -53,13 +61,17 @@ final class FileBytes implements AutoCloseable {
    * @throws IOException if it cannot be read
    */
   static FileBytes map(Path path) throws IOException {
-    try (FileChannel channel = FileChannel.open(path, StandardOpenOption.READ)) {
+    FileChannel channel = FileChannel.open(path, StandardOpenOption.READ);
+    try {
       long size = channel.size();
       ImmutableList.Builder<ByteBuffer> windows = ImmutableList.builder();
       for (long start = 0; start < size; start += MAX_SLICE) {
         windows.add(channel.map(MapMode.READ_ONLY, start, Math.min(MAX_WINDOW, size - start)));
       }
-      return new FileBytes(path, size, windows.build());
+      return new FileBytes(path, size, channel, windows.build());
+    } catch (IOException | RuntimeException | Error e) {
+      channel.close();
+      throw e;
     }
   }
 
@@ -70,7 +82,7 @@ final class FileBytes implements AutoCloseable {
    */
   static FileBytes of(Path path, ByteBuffer bytes) {
     return new FileBytes(
-        path, bytes.remaining(), ImmutableList.of(bytes.asReadOnlyBuffer().slice()));
+        path, bytes.remaining(), null, ImmutableList.of(bytes.asReadOnlyBuffer().slice()));
   }
 
   /** Returns the bytes of a source, which is closed with them. */
@@ -137,11 +149,45 @@ final class FileBytes implements AutoCloseable {
     }
   }
 
+  /**
+   * Reads some of the bytes until a buffer is full, as {@link #read}: sooner where all of a file is
+   * read once. For threads that nobody interrupts, as that would close the file.
+   *
+   * @throws IndexOutOfBoundsException if they are not all in the file
+   * @throws IllegalStateException if the file is closed
+   * @throws CheckpointException if the file was cut off meanwhile
+   * @throws UncheckedIOException if it cannot be read
+   */
+  void readOnce(long offset, ByteBuffer into) {
+    if (channel == null) {
+      read(offset, into);
+      return;
+    }
+    Objects.checkFromIndexSize(offset, into.remaining(), size);
+    requireOpen();
+    read(channel, offset, into);
+  }
+
   private static void read(FileSource source, long offset, ByteBuffer into) {
     try {
       source.read(offset, into);
     } catch (IOException e) {
       throw new UncheckedIOException(e);
+    }
+  }
+
+  private void read(FileChannel from, long offset, ByteBuffer into) {
+    for (long at = offset, n; into.hasRemaining(); at += n) {
+      try {
+        n = from.read(into, at);
+      } catch (IOException e) {
+        requireOpen();
+        throw new UncheckedIOException(path + " cannot be read at byte " + at + ": " + e, e);
+      }
+      if (n < 0) {
+        throw new CheckpointException(
+            path, "it was cut off at byte " + at + " while it was open, and had " + size);
+      }
     }
   }
 
@@ -156,6 +202,13 @@ final class FileBytes implements AutoCloseable {
     windows = Optional.empty();
     if (source != null) {
       source.close();
+    }
+    if (channel != null) {
+      try {
+        channel.close();
+      } catch (IOException e) {
+        LOG.debug("Closing {} failed, of which nothing was written", path, e);
+      }
     }
   }
 }
