@@ -21,7 +21,8 @@ import java.util.function.ToDoubleFunction;
  * reading as many bytes by a {@link FileChannel}, which neither looks at them nor keeps them. Both
  * force what they write to the disk; resuming verifies the file. Before a file is read, the system
  * is asked to drop it from its cache by GNU's {@code dd}, where there is one: a process that
- * resumes has not just written the file.
+ * resumes has not just written the file. Then both are read again, from the cache. Which of the two
+ * is read first changes from round to round.
  */
 public final class CheckpointThroughput {
   private static final int BUFFER_BYTES = 8 << 20;
@@ -34,7 +35,13 @@ public final class CheckpointThroughput {
   private boolean dropped = true;
 
   /** What one round took, in seconds. */
-  private record Round(double save, double write, double resume, double read) {}
+  private record Round(
+      double save,
+      double write,
+      double resume,
+      double read,
+      double resumeCached,
+      double readCached) {}
 
   private interface Work {
     void run() throws IOException;
@@ -74,7 +81,7 @@ public final class CheckpointThroughput {
             .strategy(EmaStrategy.nameMatched(0.999))
             .build(model)) {
       for (int i = 0; i < rounds; i++) {
-        measured.add(round(ema));
+        measured.add(round(ema, i % 2 == 0));
       }
     } finally {
       deleteFiles();
@@ -82,17 +89,27 @@ public final class CheckpointThroughput {
     }
     return line("save", measured, Round::save, Round::write)
         + line("resume", measured, Round::resume, Round::read)
-        + (dropped ? "" : "the files were in the system's cache when they were read\n");
+        + line("resume from the cache", measured, Round::resumeCached, Round::readCached)
+        + (dropped ? "" : "the files were in the system's cache each time they were read\n");
   }
 
-  private Round round(ModelEma<?> ema) throws IOException {
+  private Round round(ModelEma<?> ema, boolean oursFirst) throws IOException {
     deleteFiles();
     double save = seconds(() -> ema.save(checkpoint));
     double write = seconds(this::write);
     drop(checkpoint);
-    double resume = seconds(() -> ema.resumeFrom(checkpoint));
     drop(plain);
-    return new Round(save, write, resume, seconds(this::read));
+    Work resuming = () -> ema.resumeFrom(checkpoint);
+    Work reading = this::read;
+    double first = seconds(oursFirst ? resuming : reading);
+    double second = seconds(oursFirst ? reading : resuming);
+    return new Round(
+        save,
+        write,
+        oursFirst ? first : second,
+        oursFirst ? second : first,
+        seconds(resuming),
+        seconds(reading));
   }
 
   private void deleteFiles() throws IOException {
