@@ -19,8 +19,14 @@ final class Elements {
 
   private Elements() {}
 
+  /**
+   * Loads a run as floats.
+   *
+   * @param halves room for as many elements as {@code to} has: an array, unlike a buffer, is
+   *     converted without a check for each element
+   */
   static void loadFloats(
-      HostMemory memory, ElementType type, long at, int stride, float[] to, int n) {
+      HostMemory memory, ElementType type, long at, int stride, float[] to, short[] halves, int n) {
     Buffer from = memory.segmentAt(at);
     int index = memory.indexAt(at);
     switch (type) {
@@ -41,10 +47,15 @@ final class Elements {
         }
       }
       case F16, BF16 -> {
-        ShortBuffer halves = (ShortBuffer) from;
-        for (int i = 0; i < n; i++) {
-          to[i] = Halves.toFloat(type, halves.get(index + i * stride));
+        ShortBuffer shorts = (ShortBuffer) from;
+        if (stride == 1) {
+          shorts.get(index, halves, 0, n);
+        } else {
+          for (int i = 0; i < n; i++) {
+            halves[i] = shorts.get(index + i * stride);
+          }
         }
+        Halves.toFloats(type, halves, to, n);
       }
       case I64, I32, I16, I8, U8, BOOL -> {
         for (int i = 0; i < n; i++) {
@@ -54,8 +65,19 @@ final class Elements {
     }
   }
 
+  /**
+   * Stores floats as a run, each rounded once.
+   *
+   * @param halves room for as many elements as {@code from} has
+   */
   static void storeFloats(
-      float[] from, HostMemory memory, ElementType type, long at, int stride, int n) {
+      float[] from,
+      short[] halves,
+      HostMemory memory,
+      ElementType type,
+      long at,
+      int stride,
+      int n) {
     Buffer to = memory.segmentAt(at);
     int index = memory.indexAt(at);
     switch (type) {
@@ -76,9 +98,14 @@ final class Elements {
         }
       }
       case F16, BF16 -> {
-        ShortBuffer halves = (ShortBuffer) to;
-        for (int i = 0; i < n; i++) {
-          halves.put(index + i * stride, Halves.fromFloat(type, from[i]));
+        ShortBuffer shorts = (ShortBuffer) to;
+        Halves.fromFloats(type, from, halves, n);
+        if (stride == 1) {
+          shorts.put(index, halves, 0, n);
+        } else {
+          for (int i = 0; i < n; i++) {
+            shorts.put(index + i * stride, halves[i]);
+          }
         }
       }
       case BOOL -> {

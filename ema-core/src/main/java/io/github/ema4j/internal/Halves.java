@@ -15,6 +15,32 @@ final class Halves {
     return type == ElementType.BF16 ? floatToBfloat(value) : floatToHalf(value);
   }
 
+  /** Converts the first elements of an array. */
+  static void toFloats(ElementType type, short[] from, float[] to, int n) {
+    if (type == ElementType.BF16) {
+      for (int i = 0; i < n; i++) {
+        to[i] = Float.intBitsToFloat(from[i] << 16);
+      }
+    } else {
+      for (int i = 0; i < n; i++) {
+        to[i] = halfToFloat(from[i]);
+      }
+    }
+  }
+
+  /** Converts the first elements of an array. */
+  static void fromFloats(ElementType type, float[] from, short[] to, int n) {
+    if (type == ElementType.BF16) {
+      for (int i = 0; i < n; i++) {
+        to[i] = floatToBfloat(from[i]);
+      }
+    } else {
+      for (int i = 0; i < n; i++) {
+        to[i] = floatToHalf(from[i]);
+      }
+    }
+  }
+
   /** Rounds once from double, by way of the float that is rounded to odd. */
   static short fromDouble(ElementType type, double value) {
     float near = (float) value;

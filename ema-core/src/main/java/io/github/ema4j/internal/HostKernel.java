@@ -30,6 +30,7 @@ final class HostKernel {
   private final @Nullable RunKernel<?> runs;
   private final float[] averages = new float[BLOCK];
   private final float[] models = new float[BLOCK];
+  private final short[] halves = new short[BLOCK];
   private final double[] wideAverages = new double[BLOCK];
   private final double[] wideModels = new double[BLOCK];
   private final Averaging averaging = new Averaging();
@@ -134,10 +135,10 @@ final class HostKernel {
         averageDoubles(n, index);
         Elements.storeDoubles(wideAverages, left, leftType, atLeft, leftStride, n);
       } else {
-        Elements.loadFloats(right, rightType, atRight, rightStride, models, n);
-        Elements.loadFloats(left, leftType, atLeft, leftStride, averages, n);
+        Elements.loadFloats(right, rightType, atRight, rightStride, models, halves, n);
+        Elements.loadFloats(left, leftType, atLeft, leftStride, averages, halves, n);
         averageFloats(n, index);
-        Elements.storeFloats(averages, left, leftType, atLeft, leftStride, n);
+        Elements.storeFloats(averages, halves, left, leftType, atLeft, leftStride, n);
       }
     }
 
@@ -216,7 +217,7 @@ final class HostKernel {
       long end) {
     copying.leftType = leftType;
     copying.rightType = rightType;
-    copying.visit(left, right, nest, begin, end, BLOCK);
+    copying.visit(left, right, nest, begin, end, leftType == rightType ? Integer.MAX_VALUE : BLOCK);
   }
 
   /** Copies block by block. */
@@ -239,8 +240,8 @@ final class HostKernel {
         Elements.loadDoubles(right, rightType, atRight, rightStride, wideModels, n);
         Elements.storeDoubles(wideModels, left, leftType, atLeft, leftStride, n);
       } else {
-        Elements.loadFloats(right, rightType, atRight, rightStride, models, n);
-        Elements.storeFloats(models, left, leftType, atLeft, leftStride, n);
+        Elements.loadFloats(right, rightType, atRight, rightStride, models, halves, n);
+        Elements.storeFloats(models, halves, left, leftType, atLeft, leftStride, n);
       }
     }
   }
@@ -298,7 +299,7 @@ final class HostKernel {
         Elements.loadDoubles(memory, type, at, stride, wideModels, n);
         Arithmetic.addNonFinite(wideAverages, wideModels, n);
       } else {
-        Elements.loadFloats(memory, type, at, stride, models, n);
+        Elements.loadFloats(memory, type, at, stride, models, halves, n);
         Arithmetic.addNonFinite(averages, models, n);
       }
     }

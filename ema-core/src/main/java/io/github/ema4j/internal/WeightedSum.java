@@ -15,6 +15,7 @@ public final class WeightedSum {
 
   private final double[] sums = new double[MOST];
   private final float[] floats = new float[MOST];
+  private final short[] halves = new short[MOST];
   private double[] doubles = {}; // made for the first float64
   private boolean empty = true;
 
@@ -41,7 +42,7 @@ public final class WeightedSum {
         sums[i] = empty ? term : sums[i] + term;
       }
     } else {
-      Elements.loadFloats(memory, type, 0, 1, floats, n); // exactly: none is wider
+      Elements.loadFloats(memory, type, 0, 1, floats, halves, n); // exactly: none is wider
       for (int i = 0; i < n; i++) {
         double term = weight * floats[i];
         sums[i] = empty ? term : sums[i] + term;
@@ -62,7 +63,7 @@ public final class WeightedSum {
       for (int i = 0; i < n; i++) {
         floats[i] = (float) sums[i];
       }
-      Elements.storeFloats(floats, memory, type, 0, 1, n); // in one piece
+      Elements.storeFloats(floats, halves, memory, type, 0, 1, n); // in one piece
     } else {
       Elements.storeDoubles(sums, memory, type, 0, 1, n);
     }
