@@ -36,6 +36,21 @@ class DriftTest {
   }
 
   @Test
+  void largeTensorsWithGapsAreMeasuredWhole() {
+    float[] array = new float[2 * 5000];
+    ArrayTensor everySecond =
+        ArrayTensor.view(ElementType.F32, array, 0, new long[] {5000}, new long[] {2});
+    for (int i = 0; i < array.length; i++) {
+      array[i] = i % 2 == 0 ? 1 : Float.NaN; // not the model's
+    }
+    StateDict<ArrayTensor> model = dict().parameter("w", everySecond).build();
+    try (var average = halving(model)) {
+      array[2 * 4999] = 2; // 1 away, of the root of 5000
+      assertThat(average.drift(model).total()).isCloseTo(1 / Math.sqrt(5000), within(1e-15));
+    }
+  }
+
+  @Test
   void anotherModelCanBeMeasured() {
     try (var average = halving(model("w", 2))) {
       assertThat(average.drift(model("w", 3)).total()).isEqualTo(0.5);

@@ -102,6 +102,50 @@ class StretchTest {
   }
 
   @Test
+  void aModelsTensorThatMovesBetweenTwoUpdatesIsFollowed() {
+    MovingBackend moving = new MovingBackend();
+    Tensors<ArrayTensor> right = new Tensors<>("model", moving, views(models, 0, 2, 2).entries());
+    TensorPairs<ArrayTensor, ArrayTensor> pairs =
+        TensorPairs.of(views(averages, 0, 2, 2), right, averaging(2));
+
+    pairs.open().average(HALF);
+    moving.last = new float[] {20, 40};
+    pairs.open().average(HALF);
+    assertThat(averages).startsWith(1.5f, 3, 11.5f, 22, 0);
+    moving.last = new float[] {};
+    pairs.open().average(HALF);
+    assertThat(averages).startsWith(1.75f, 3.5f, 8.75f, 15, 0);
+  }
+
+  @Test
+  void anAveragesTensorThatMovesBetweenTwoUpdatesIsFollowed() {
+    MovingBackend moving = new MovingBackend();
+    Tensors<ArrayTensor> left =
+        new Tensors<>("average", moving, views(averages, 0, 2, 2).entries());
+    TensorPairs<ArrayTensor, ArrayTensor> pairs =
+        TensorPairs.of(left, views(models, 0, 2, 2), averaging(2));
+
+    pairs.open().average(HALF);
+    moving.last = new float[] {0, 100};
+    pairs.open().average(HALF);
+    assertThat(averages).startsWith(1.5f, 3, 3, 4, 0);
+    assertThat(moving.last).containsExactly(3, 54);
+  }
+
+  @Test
+  void tensorsThatHaveNotMovedAreNotLookedUpAgain() {
+    MovingBackend moving = new MovingBackend();
+    Tensors<ArrayTensor> right = new Tensors<>("model", moving, views(models, 0, 2, 2).entries());
+    TensorPairs<ArrayTensor, ArrayTensor> pairs =
+        TensorPairs.of(views(averages, 0, 2, 2), right, averaging(2));
+
+    pairs.open();
+    int before = moving.lookups;
+    pairs.open();
+    assertThat(moving.lookups).isEqualTo(before);
+  }
+
+  @Test
   void aNonFiniteElementIsFoundInItsOwnEntry() {
     models[3] = Float.NaN;
     TensorPairs<ArrayTensor, ArrayTensor> pairs =
@@ -148,6 +192,7 @@ class StretchTest {
   /** Gives the tensor at offset 2 another array once it has one. */
   private static final class MovingBackend extends ForwardingBackend {
     private float[] last = {};
+    private int lookups;
 
     private ArrayTensor now(ArrayTensor tensor) {
       return last.length == 0 || tensor.offset() != 2 ? tensor : ArrayTensor.of(last, last.length);
@@ -155,7 +200,13 @@ class StretchTest {
 
     @Override
     public Storage storage(ArrayTensor tensor) {
+      lookups++;
       return super.storage(now(tensor));
+    }
+
+    @Override
+    public boolean isAt(ArrayTensor tensor, Storage before) {
+      return super.storage(now(tensor)).equals(before);
     }
 
     @Override

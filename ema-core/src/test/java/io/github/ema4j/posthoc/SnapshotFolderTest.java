@@ -317,6 +317,29 @@ class SnapshotFolderTest {
   }
 
   @Test
+  void aDamagedFileIsRefusedWhereOnlyItsCopiedEntriesAreNeeded() throws IOException {
+    StateDict<ArrayTensor> state =
+        StateDict.builder(ArrayBackend.instance())
+            .parameter("w", ArrayTensor.of(new float[] {1}, 1))
+            .counter("batches", ArrayTensor.of(new long[] {7}, 1))
+            .build();
+    try (Snapshots snapshots = Snapshots.inFolder(folder, EntryPolicy.defaults())) {
+      snapshots.add(state, new Profile(2, 5));
+      snapshots.add(state, new Profile(2, 1));
+    }
+    Path last = folder.resolve("snapshot-000000000002-gamma1.0.safetensors");
+    byte[] bytes = Files.readAllBytes(last);
+    bytes[bytes.length - 1] ^= 1;
+    Files.write(last, bytes);
+
+    try (Snapshots opened = Snapshots.open(folder)) {
+      assertThatThrownBy(() -> opened.reconstruct(new Profile(2, 5)))
+          .isInstanceOf(CheckpointException.class)
+          .hasMessageStartingWith(last + ": the file was damaged or changed");
+    }
+  }
+
+  @Test
   void aSnapshotThatDoesNotFitLeavesNoFile() throws IOException {
     try (Snapshots snapshots = Snapshots.inFolder(folder, EntryPolicy.defaults())) {
       snapshots.add(weights(1, 2), new Profile(1, 1));
