@@ -2,6 +2,8 @@ package io.github.ema4j.report;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import com.google.common.io.MoreFiles;
+import com.google.common.io.RecursiveDeleteOption;
 import java.io.File;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -59,7 +61,8 @@ record Browser(Path program) {
       assertThat(process.waitFor(120, TimeUnit.SECONDS)).as("the browser ends").isTrue();
       return Files.readString(out, StandardCharsets.UTF_8);
     } finally {
-      process.destroyForcibly();
+      process.destroyForcibly().waitFor();
+      MoreFiles.deleteRecursively(profile, RecursiveDeleteOption.ALLOW_INSECURE);
     }
   }
 }
