@@ -34,6 +34,7 @@ class DocumentsTest {
       Set.of(
           "BigDecimal",
           "IllegalStateException",
+          "JavaSparkContext",
           "Math",
           "PointerScope",
           "SequentialImpl",

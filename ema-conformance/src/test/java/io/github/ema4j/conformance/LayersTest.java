@@ -40,6 +40,7 @@ class LayersTest {
   };
   private static final String[] ADAPTERS = {ROOT + ".djl..", ROOT + ".dl4j..", ROOT + ".torch.."};
   private static final String[] WATCHING = {ROOT + ".micrometer..", ROOT + ".report.."};
+  private static final String SPARK = ROOT + ".spark..";
   private static final String[] FRAMEWORKS = {
     "ai.djl..", "org.nd4j..", "org.deeplearning4j..", "org.bytedeco.."
   };
@@ -66,6 +67,21 @@ class LayersTest {
           .orShould()
           .dependOnClassesThat()
           .resideInAnyPackage(WATCHING)
+          .orShould()
+          .dependOnClassesThat()
+          .resideInAnyPackage(SPARK, TESTKIT, EXAMPLES);
+
+  @ArchTest
+  static final ArchRule sparkTakesCheckpointsAlone =
+      noClasses()
+          .that()
+          .resideInAPackage(SPARK)
+          .should()
+          .dependOnClassesThat()
+          .resideInAnyPackage(FRAMEWORKS)
+          .orShould()
+          .dependOnClassesThat()
+          .resideInAnyPackage(ADAPTERS)
           .orShould()
           .dependOnClassesThat()
           .resideInAnyPackage(TESTKIT, EXAMPLES);
