@@ -22,6 +22,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.OptionalLong;
 import java.util.Random;
+import java.util.concurrent.locks.LockSupport;
 import java.util.stream.Stream;
 import org.apache.spark.SparkConf;
 import org.apache.spark.SparkException;
@@ -136,7 +137,7 @@ class SparkAveragesTest {
     assertThatThrownBy(() -> average(plan(files, "faulty:" + output)))
         .isInstanceOf(SparkException.class)
         .hasMessageContaining("the disk is full");
-    assertThat(Checkpoints.names(output)).containsAll(before);
+    awaitNames(before);
     Path index = output.resolve("average.safetensors.index.json");
     assertThat(Checkpoints.content(index)).isEqualTo(Checkpoints.content(expected(files)));
   }
@@ -217,6 +218,14 @@ class SparkAveragesTest {
                         List.of(transposed.toString()), new double[] {1}, output + "/x")))
         .isInstanceOf(CheckpointException.class)
         .hasMessageContaining("ema convert");
+  }
+
+  /** Waits for attempts that are being ended, which delete their files themselves. */
+  private void awaitNames(List<String> expected) throws IOException {
+    for (int i = 0; i < 100 && !Checkpoints.names(output).equals(expected); i++) {
+      LockSupport.parkNanos(100_000_000);
+    }
+    assertThat(Checkpoints.names(output)).isEqualTo(expected);
   }
 
   private static Path average(SparkPlan plan) throws IOException {
