@@ -22,10 +22,10 @@ final class HostKernel {
   private static final int BLOCK = 512;
 
   /**
-   * So many elements of a model stay in the second-level cache while they are averaged several
-   * times. In fewer, each average would be left before the processor has begun to fetch ahead.
+   * So many elements of a model stay in a cache while they are averaged several times. In fewer,
+   * each average would be left soon after the processor has begun to fetch ahead.
    */
-  private static final int SHARED = 1 << 15;
+  private static final int SHARED = 1 << 18;
 
   private final @Nullable RunKernel<?> runs;
   private final float[] averages = new float[BLOCK];

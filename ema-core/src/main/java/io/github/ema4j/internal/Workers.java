@@ -3,6 +3,7 @@ package io.github.ema4j.internal;
 import static com.google.common.base.Preconditions.checkArgument;
 
 import com.google.common.primitives.Ints;
+import com.google.common.primitives.Longs;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.AtomicReference;
@@ -27,8 +28,13 @@ final class Workers {
   /** What a thread does in less time than it takes to wake it is not worth one. */
   private static final long LEAST_BYTES = 4 << 20;
 
-  /** Of this size are chunks: small beside the whole, large beside what taking one costs. */
-  private static final long CHUNK_BYTES = 1 << 20;
+  /** So many chunks a thread takes, so that the last ones end at about the same time. */
+  private static final int CHUNKS = 16;
+
+  /** Large beside what taking a chunk costs, and what a processor takes to begin to fetch ahead. */
+  private static final long LEAST_CHUNK_BYTES = 1 << 20;
+
+  private static final long MOST_CHUNK_BYTES = 32 << 20;
 
   /** Threads that write to one cache line slow each other down: no type has smaller elements. */
   private static final int LINE = 64;
@@ -101,7 +107,9 @@ final class Workers {
     }
     work = newWork;
     positions = allPositions;
-    chunk = Math.max(1, CHUNK_BYTES / Math.max(1, bytes / allPositions) / LINE) * LINE;
+    long chunkBytes =
+        Longs.constrainToRange(bytes / count / CHUNKS, LEAST_CHUNK_BYTES, MOST_CHUNK_BYTES);
+    chunk = Math.max(1, chunkBytes / Math.max(1, bytes / allPositions) / LINE) * LINE;
     next.set(0);
     ended.set(0);
     failure.set(null);
