@@ -37,6 +37,19 @@ final class ShardCommit {
   }
 
   /**
+   * Checks, before anything is computed, that an index may name the files.
+   *
+   * @throws io.github.ema4j.checkpoint.CheckpointException if one has no plain name
+   */
+  void requireNames(List<StreamedShard> layouts) throws IOException {
+    List<Written> all = new ArrayList<>();
+    for (StreamedShard layout : layouts) {
+      all.add(new Written(layout, job.file(all.size(), 0).getName(), ""));
+    }
+    StreamedShard.index(all);
+  }
+
+  /**
    * Writes the index, and deletes the files of an earlier one of its name.
    *
    * @param layouts of the files, by their numbers

@@ -1,7 +1,6 @@
 package io.github.ema4j.spark;
 
 import com.google.common.collect.ImmutableList;
-import com.google.common.collect.ImmutableMap;
 import java.io.Serializable;
 import java.util.Locale;
 import org.apache.hadoop.conf.Configuration;
@@ -16,7 +15,6 @@ import org.apache.spark.util.SerializableConfiguration;
  * @param folder where the result goes
  * @param stem what the names of its files begin with
  * @param shards how many files it has
- * @param notes what each of them says beside its tensors
  * @param taskBytes what the ranges of a task may take
  * @param hadoop the driver's settings of file systems
  */
@@ -26,7 +24,6 @@ record ShardJob(
     String folder,
     String stem,
     int shards,
-    ImmutableMap<String, String> notes,
     long taskBytes,
     SerializableConfiguration hadoop)
     implements Serializable {

@@ -73,9 +73,9 @@ record ShardTask(int number, ImmutableList<Tensor> tensors) implements Serializa
   }
 
   /** Returns the file's layout. */
-  StreamedShard layout(ImmutableMap<String, String> notes) {
+  StreamedShard layout() {
     return new StreamedShard(
         tensors.stream().map(tensor -> new StreamedShard.Item(tensor.name, tensor.spec())).toList(),
-        notes);
+        ImmutableMap.of());
   }
 }

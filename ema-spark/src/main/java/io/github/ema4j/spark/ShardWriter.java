@@ -69,7 +69,7 @@ final class ShardWriter {
 
   private String write(FSDataOutputStream out) throws IOException {
     try (out) {
-      StreamedShard layout = task.layout(job.notes());
+      StreamedShard layout = task.layout();
       Map<String, ShardTask.Tensor> tensors = new HashMap<>();
       task.tensors().forEach(tensor -> tensors.put(tensor.name(), tensor));
       String digest =

@@ -23,7 +23,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.UUID;
 import org.apache.hadoop.conf.Configuration;
-import org.apache.hadoop.fs.Path;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.broadcast.Broadcast;
 import org.apache.spark.util.SerializableConfiguration;
@@ -55,7 +54,7 @@ public final class SparkAverages {
    * @return the index of the result, which is to be opened
    * @throws IOException if a file cannot be read or written by the driver
    * @throws CheckpointException if an input is not what it should be, or has a tensor whose
-   *     elements do not lie in order
+   *     elements do not lie in order, or the result's name is none that an index may have
    * @throws IllegalArgumentException if inputs differ in more than values, with every difference
    * @throws RuntimeException what Spark throws if a task has failed too often
    */
@@ -73,13 +72,12 @@ public final class SparkAverages {
               plan.folder(configuration).toString(),
               plan.stem(),
               tasks.size(),
-              ImmutableMap.of(),
               plan.taskBytes(),
               new SerializableConfiguration(configuration));
       ShardCommit commit = new ShardCommit(job);
+      commit.requireNames(layouts);
       try {
-        Path index = commit.commit(layouts, run(spark, job, tasks));
-        return index.toString();
+        return commit.commit(layouts, run(spark, job, tasks)).toString();
       } finally {
         commit.deleteLeftovers();
       }

@@ -99,7 +99,6 @@ class ShardCommitTest {
         "file:" + folder,
         "average",
         1,
-        ImmutableMap.of(),
         1,
         new SerializableConfiguration(new Configuration()));
   }

@@ -4,7 +4,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.google.common.collect.ImmutableList;
-import com.google.common.collect.ImmutableMap;
 import com.sun.management.ThreadMXBean;
 import io.github.ema4j.ElementType;
 import io.github.ema4j.Role;
@@ -154,7 +153,6 @@ class ShardWriterTest {
             output.toUri().toString(),
             "average",
             1,
-            ImmutableMap.of(),
             taskBytes,
             new SerializableConfiguration(new Configuration()));
     return new ShardWriter(job, task, attempt, goingOn);

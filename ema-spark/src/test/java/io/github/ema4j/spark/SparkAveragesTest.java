@@ -197,6 +197,11 @@ class SparkAveragesTest {
     assertThatThrownBy(() -> average(plan(List.of(files.get(0), files.get(1), "none"), "x")))
         .isInstanceOf(FileNotFoundException.class)
         .hasMessageContaining("none");
+    assertThatThrownBy(
+            () -> average(SparkPlan.average(files, WEIGHTS, output + "/an average.safetensors")))
+        .isInstanceOf(CheckpointException.class)
+        .hasMessageContaining("is not the plain name of a file");
+    assertThat(Checkpoints.names(output)).isEmpty();
     assertThatThrownBy(() -> plan(files.subList(0, 2), "x"))
         .isInstanceOf(IllegalArgumentException.class)
         .hasMessage("there must be one weight for each file, but there are 3 for 2 files");
