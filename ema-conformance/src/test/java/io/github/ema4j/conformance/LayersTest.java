@@ -41,6 +41,7 @@ class LayersTest {
   private static final String[] ADAPTERS = {ROOT + ".djl..", ROOT + ".dl4j..", ROOT + ".torch.."};
   private static final String[] WATCHING = {ROOT + ".micrometer..", ROOT + ".report.."};
   private static final String SPARK = ROOT + ".spark..";
+  private static final String CLI = ROOT + ".cli..";
   private static final String[] FRAMEWORKS = {
     "ai.djl..", "org.nd4j..", "org.deeplearning4j..", "org.bytedeco.."
   };
@@ -69,13 +70,13 @@ class LayersTest {
           .resideInAnyPackage(WATCHING)
           .orShould()
           .dependOnClassesThat()
-          .resideInAnyPackage(SPARK, TESTKIT, EXAMPLES);
+          .resideInAnyPackage(SPARK, CLI, TESTKIT, EXAMPLES);
 
   @ArchTest
-  static final ArchRule sparkTakesCheckpointsAlone =
+  static final ArchRule sparkAndTheCommandTakeCheckpointsAlone =
       noClasses()
           .that()
-          .resideInAPackage(SPARK)
+          .resideInAnyPackage(SPARK, CLI)
           .should()
           .dependOnClassesThat()
           .resideInAnyPackage(FRAMEWORKS)
