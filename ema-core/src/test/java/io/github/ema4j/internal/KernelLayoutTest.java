@@ -12,11 +12,13 @@ import io.github.ema4j.ElementType;
 import io.github.ema4j.TensorSpec;
 import io.github.ema4j.spi.HostMemory;
 import java.nio.Buffer;
+import java.nio.FloatBuffer;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
 import java.util.Random;
 import java.util.stream.IntStream;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -57,6 +59,35 @@ class KernelLayoutTest {
         sum += get(type, whole, whole.limit() - 1);
       }
       return sum;
+    }
+  }
+
+  /** Averages that share a model are written stretch by stretch, the last of which is short. */
+  @Test
+  void severalAveragesOfALongTensorAreWrittenToTheirEnds() {
+    int n = (2 << 18) + 3;
+    float[] model = new float[n];
+    for (int i = 0; i < n; i++) {
+      model[i] = i;
+    }
+    float[][] averages = {new float[n], new float[n]};
+    HostMemory[] lefts = {
+      HostMemory.of(FloatBuffer.wrap(averages[0])), HostMemory.of(FloatBuffer.wrap(averages[1]))
+    };
+    ImmutableLongArray one = ImmutableLongArray.of(1);
+
+    new HostKernel(null)
+        .average(
+            lefts,
+            ElementType.F32,
+            HostMemory.of(FloatBuffer.wrap(model)),
+            ElementType.F32,
+            LoopNest.over(ImmutableLongArray.of(n), one, one),
+            Blend.of(AveragingRule.LERP, 0.5, 0.75));
+
+    for (int i = 0; i < n; i++) {
+      assertThat(averages[0][i]).isEqualTo(0.5f * i);
+      assertThat(averages[1][i]).isEqualTo(0.25f * i);
     }
   }
 
