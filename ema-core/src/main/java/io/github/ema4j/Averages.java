@@ -42,6 +42,7 @@ final class Averages<M, T> {
 
   private EmaConfig config;
   private ImmutableList<Slot> slots;
+  private ImmutableList<Slot> others;
   private UpdateWarnings warnings;
   private ImmutableList<Shadow<T>> shadows;
   private Blend blend;
@@ -57,6 +58,7 @@ final class Averages<M, T> {
     this.config = setup.config();
     this.moduleSupplier = moduleSupplier;
     this.slots = setup.slots();
+    this.others = setup.others();
     this.model = model;
     deviceNamed = config.device().isPresent();
     warnings = setup.warnings();
@@ -124,12 +126,17 @@ final class Averages<M, T> {
   /** Returns the device that the averages stay on; empty if they are where the model is. */
   Optional<Device> device() {
     return deviceNamed
-        ? Optional.of(members.get(0).shadow().specs().get(0).device())
+        ? members.get(0).shadow().specs().stream().map(TensorSpec::device).findFirst()
         : Optional.empty();
   }
 
   ImmutableList<Slot> slots() {
     return slots;
+  }
+
+  /** Returns the entries that are in other shards of the model, if these are averages of one. */
+  ImmutableList<Slot> others() {
+    return others;
   }
 
   CallGate gate() {
@@ -311,22 +318,23 @@ final class Averages<M, T> {
 
   private <S> void loadInto(Member<M, T> member, StateDict<S> state, Progress progress) {
     state.refresh();
-    loading(slots, member.shadow(), config.strategy().pairing(), state)
+    loading(slots, others, member.shadow(), config.strategy().pairing(), state)
         .ifPresent(TensorPairs::copy);
     member.note(progress);
   }
 
   /**
-   * Pairs a shadow with a state dict that it is to be written from.
+   * Pairs a shadow with a state dict that it is to be written from, or with its shard of that.
    *
    * @return empty if they are the same tensors
    */
   <S> Optional<TensorPairs<T, S>> loading(
-      List<Slot> all, Shadow<T> shadow, Pairing pairing, StateDict<S> state) {
+      List<Slot> all, List<Slot> others, Shadow<T> shadow, Pairing pairing, StateDict<S> state) {
+    List<Entry<S>> entries = EntryMatcher.without(others, all, state.entries());
     List<Slot> present =
-        state.entries().size() == all.size() ? all : all.stream().filter(Slot::isKept).toList();
+        entries.size() == all.size() ? all : all.stream().filter(Slot::isKept).toList();
     List<Entry<S>> matched =
-        EntryMatcher.match(pairing, Leeway.TYPE_AND_DEVICE, present, state.entries(), "state");
+        EntryMatcher.match(pairing, Leeway.TYPE_AND_DEVICE, present, entries, "state");
     Tensors<S> kept =
         new Tensors<>("state", state.backend(), Slot.select(present, matched, Slot::isKept));
     Tensors<T> average = shadow.tensors("average");
@@ -346,6 +354,7 @@ final class Averages<M, T> {
   void take(Setup<T> setup) {
     config = setup.config();
     slots = setup.slots();
+    others = setup.others();
     warnings = setup.warnings();
     for (int i = 0; i < members.size(); i++) {
       members.get(i).take(setup.clock(i), setup.shadows().get(i));

@@ -24,6 +24,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -72,12 +73,23 @@ record Checkpointing<M, T>(Averages<M, T> averages, ImmutableList<String> names)
   }
 
   private CheckpointContent live() {
-    CheckpointContent.Builder content = CheckpointContent.builder();
+    CheckpointContent.Builder content = content();
     content.model(view(model()));
     for (int i = 0; i < names.size(); i++) {
       addAverage(content, i, view(average(i)));
     }
     return content.build();
+  }
+
+  private CheckpointContent.Builder content() {
+    CheckpointContent.Builder content = CheckpointContent.builder();
+    if (!averages.others().isEmpty()) {
+      List<Slot> all =
+          Stream.concat(averages.slots().stream(), averages.others().stream()).toList();
+      long averaged = all.stream().filter(Slot::isKept).count();
+      content.shardOf(all.size() + names.size() * averaged);
+    }
+    return content;
   }
 
   private StateDict<T> view(Tensors<T> tensors) {
@@ -95,7 +107,7 @@ record Checkpointing<M, T>(Averages<M, T> averages, ImmutableList<String> names)
       copies.forEach(StateDict::close);
       throw e;
     }
-    CheckpointContent.Builder content = CheckpointContent.builder();
+    CheckpointContent.Builder content = content();
     content.model(copies.get(0));
     for (int i = 0; i < names.size(); i++) {
       addAverage(content, i, copies.get(i + 1));
@@ -135,11 +147,12 @@ record Checkpointing<M, T>(Averages<M, T> averages, ImmutableList<String> names)
     Optional<Setup<T>> setup = newSetup(file, saved, choice);
     try {
       List<Slot> slots = setup.map(Setup::slots).orElse(averages.slots());
+      List<Slot> others = setup.map(Setup::others).orElse(averages.others());
       List<Shadow<T>> shadows =
           setup
               .<List<Shadow<T>>>map(Setup::shadows)
               .orElseGet(() -> averages.members().stream().map(Member::shadow).toList());
-      load(checkpoint, saved, slots, shadows);
+      load(checkpoint, saved, slots, others, shadows);
     } catch (RuntimeException | Error e) {
       setup.ifPresent(made -> made.shadows().forEach(Shadow::release));
       throw e;
@@ -242,12 +255,16 @@ record Checkpointing<M, T>(Averages<M, T> averages, ImmutableList<String> names)
 
   /** Pairs all tensors, opens them, and only then writes any. */
   private void load(
-      Checkpoint checkpoint, List<SavedAverage> saved, List<Slot> slots, List<Shadow<T>> shadows) {
+      Checkpoint checkpoint,
+      List<SavedAverage> saved,
+      List<Slot> slots,
+      List<Slot> others,
+      List<Shadow<T>> shadows) {
     List<TensorPairs<T, FileTensor>.Opened> opened = new ArrayList<>();
     for (int i = 0; i < saved.size(); i++) {
       // By position would be a zip: other programs write tensors in an order of their own.
       averages
-          .loading(slots, shadows.get(i), Pairing.NAME_MATCHED, saved.get(i).weights())
+          .loading(slots, others, shadows.get(i), Pairing.NAME_MATCHED, saved.get(i).weights())
           .ifPresent(pairs -> opened.add(pairs.open()));
     }
     if (checkpoint.averages().isEmpty()) {
@@ -259,7 +276,7 @@ record Checkpointing<M, T>(Averages<M, T> averages, ImmutableList<String> names)
 
   private TensorPairs<T, FileTensor> loadingModel(
       Checkpoint checkpoint, StateDict<FileTensor> saved) {
-    Tensors<T> model = model();
+    Tensors<T> model = averages.bind(averages.model()).whole();
     List<Slot> slots =
         model.entries().stream()
             .map(entry -> new Slot(entry.name(), entry.spec(), Treatment.COPY))

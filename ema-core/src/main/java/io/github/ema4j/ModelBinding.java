@@ -88,6 +88,11 @@ final class ModelBinding<M, T> {
     return new Tensors<>(owner, dict.backend(), matched);
   }
 
+  /** Returns all of the model, of which the averages may be of a shard. */
+  Tensors<T> whole() {
+    return new Tensors<>(owner, dict.backend(), dict.whole().entries());
+  }
+
   Tensors<T> kept() {
     return select(Slot::isKept);
   }

@@ -22,12 +22,14 @@ import java.util.stream.Collectors;
  * @param config everything but the schedules
  * @param schedules one for each average
  * @param slots the model's entries and what is done with them
+ * @param others the entries that are in other shards of the model, if these are averages of one
  * @param shadows one for each average, of unspecified content
  */
 record Setup<T>(
     EmaConfig config,
     ImmutableList<DecaySchedule> schedules,
     ImmutableList<Slot> slots,
+    ImmutableList<Slot> others,
     ImmutableList<Shadow<T>> shadows) {
 
   /**
@@ -41,13 +43,18 @@ record Setup<T>(
       ModelAdapter<M, T> adapter, EmaConfig config, List<DecaySchedule> schedules, M model) {
     try (StateDict<T> dict = adapter.stateDict(model)) {
       checkArgument(!dict.entries().isEmpty(), "the model has no entries to average");
-      ImmutableList<Slot> slots =
-          dict.entries().stream().map(entry -> slot(entry, config)).collect(toImmutableList());
-      checkPatternsMatch(config.policy(), slots);
+      ImmutableList<Slot> slots = slots(dict, config);
+      ImmutableList<Slot> all = slots(dict.whole(), config);
+      checkPatternsMatch(config.policy(), all);
       checkArgument(
-          slots.stream().anyMatch(Slot::isKept),
+          all.stream().anyMatch(Slot::isKept),
           "the policy %s skips every entry of the model",
           config.policy());
+      ImmutableList<Slot> others = others(all, slots);
+      checkArgument(
+          others.isEmpty() || config.guard() != NonFiniteGuard.SKIP,
+          "the guard SKIP cannot guard a shard of a model: the processes that average the others"
+              + " would not skip the update; take FAIL or ACCEPT");
       Tensors<T> kept =
           new Tensors<>(
               "model", adapter.backend(), Slot.select(slots, dict.entries(), Slot::isKept));
@@ -56,8 +63,17 @@ record Setup<T>(
       specs.forEach(spec -> checkCanFlush(config, adapter.backend(), spec.device()));
       List<Shadow<T>> shadows = Shadow.allLike(kept, specs, schedules.size());
       return new Setup<>(
-          config, ImmutableList.copyOf(schedules), slots, ImmutableList.copyOf(shadows));
+          config, ImmutableList.copyOf(schedules), slots, others, ImmutableList.copyOf(shadows));
     }
+  }
+
+  private static ImmutableList<Slot> slots(StateDict<?> dict, EmaConfig config) {
+    return dict.entries().stream().map(entry -> slot(entry, config)).collect(toImmutableList());
+  }
+
+  private static ImmutableList<Slot> others(List<Slot> all, List<Slot> own) {
+    Set<String> names = own.stream().map(Slot::name).collect(Collectors.toUnmodifiableSet());
+    return all.stream().filter(slot -> !names.contains(slot.name())).collect(toImmutableList());
   }
 
   private static Slot slot(Entry<?> entry, EmaConfig config) {

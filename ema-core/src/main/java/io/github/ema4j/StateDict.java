@@ -46,6 +46,27 @@ public interface StateDict<T> extends AutoCloseable {
     return false;
   }
 
+  /**
+   * Returns a live view of one of several shards, for a process that averages its part of a model.
+   * Every tensor is in one of them; they are balanced by bytes, the same in every process that has
+   * the same model, and keep tied tensors together. Closing it closes this state dict.
+   *
+   * @param index which shard, in [0, count)
+   * @param count how many shards there are; at most as many as tensors, tied ones counted as one
+   * @throws IllegalArgumentException if there are not so many tensors, or they overlap without
+   *     being tied
+   * @throws IndexOutOfBoundsException if there is no such shard
+   * @throws IllegalStateException if a tensor is closed or released
+   */
+  default StateDict<T> shard(int index, int count) {
+    return new ShardStateDict<>(this, index, count);
+  }
+
+  /** Returns the state dict that this is a shard of; this one itself if it is none. */
+  default StateDict<T> whole() {
+    return this;
+  }
+
   /** Releases what the view itself holds, such as native handles; never the model's tensors. */
   @Override
   default void close() {}

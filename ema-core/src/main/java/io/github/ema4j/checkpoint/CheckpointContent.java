@@ -39,11 +39,13 @@ public final class CheckpointContent implements AutoCloseable {
   private final @Nullable StateDict<?> model;
   private final ImmutableList<Average> averages;
   private final ImmutableMap<String, String> notes;
+  private final long allTensors;
 
   private CheckpointContent(Builder builder) {
     model = builder.model;
     averages = ImmutableList.copyOf(builder.averages);
     notes = ImmutableMap.copyOf(builder.notes);
+    allTensors = builder.allTensors;
   }
 
   /** Starts with nothing. */
@@ -82,6 +84,9 @@ public final class CheckpointContent implements AutoCloseable {
     notes.forEach(writer::note);
     writer.note(FORMAT, FORMAT_VERSION);
     writer.note(AverageMetadata.COUNT, String.valueOf(averages.size()));
+    if (allTensors > 0) {
+      writer.note(ShardIndex.ALL_TENSORS, String.valueOf(allTensors));
+    }
     if (model != null) {
       writer.note(LIVE, LIVE_MODEL); // the averaged ones never are: a swap keeps from saving
       writer.add(MODEL_PREFIX, model, "model");
@@ -109,6 +114,7 @@ public final class CheckpointContent implements AutoCloseable {
     private final List<Average> averages = new ArrayList<>();
     private final Map<String, String> notes = new LinkedHashMap<>();
     private final Set<String> prefixes = new HashSet<>();
+    private long allTensors;
 
     private Builder() {}
 
@@ -152,6 +158,18 @@ public final class CheckpointContent implements AutoCloseable {
           "the key '%s' has a meaning of its own; take another",
           key);
       notes.put(key, requireNonNull(value, "value"));
+      return this;
+    }
+
+    /**
+     * Says that this is one shard of a checkpoint, as a {@link CheckpointFolder} joins them.
+     *
+     * @param tensors how many tensors all shards have together, those of model and averages
+     * @throws IllegalArgumentException if there is none
+     */
+    public Builder shardOf(long tensors) {
+      checkArgument(tensors >= 1, "a checkpoint has at least 1 tensor, but this has %s", tensors);
+      allTensors = tensors;
       return this;
     }
 

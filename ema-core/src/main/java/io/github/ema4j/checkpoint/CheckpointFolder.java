@@ -2,22 +2,18 @@ package io.github.ema4j.checkpoint;
 
 import static com.google.common.base.Preconditions.checkArgument;
 import static com.google.common.base.Preconditions.checkState;
-import static com.google.common.collect.ImmutableList.toImmutableList;
 
 import com.google.common.collect.ImmutableList;
+import io.github.ema4j.internal.Checks;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.Comparator;
-import java.util.List;
+import java.time.Duration;
 import java.util.Optional;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
-import java.util.regex.Matcher;
-import java.util.regex.Pattern;
-import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -39,18 +35,14 @@ import org.slf4j.LoggerFactory;
  * }</pre>
  *
  * <p>Files are called {@code checkpoint-NUMBER.safetensors}, where the number counts the saves. One
- * process at a time saves to a folder, from one thread at a time; any may read.
+ * process at a time saves to a folder, or several that save together; from one thread at a time.
+ * Any may read.
  */
 public final class CheckpointFolder implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(CheckpointFolder.class);
-  private static final Pattern NAME = Pattern.compile("checkpoint-(\\d{1,18})\\.safetensors");
 
-  private interface Saving {
-    void writeTo(Path file) throws IOException;
-  }
-
-  private final Path folder;
-  private final int limit;
+  private final CheckpointFiles files;
+  private final @Nullable ShardGroup group;
   private final ExecutorService writer =
       Executors.newSingleThreadExecutor(
           work -> {
@@ -61,9 +53,9 @@ public final class CheckpointFolder implements AutoCloseable {
   private @Nullable Future<Path> pending;
   private boolean closed;
 
-  private CheckpointFolder(Path folder, int limit) {
-    this.folder = folder;
-    this.limit = limit;
+  private CheckpointFolder(CheckpointFiles files, @Nullable ShardGroup group) {
+    this.files = files;
+    this.group = group;
   }
 
   /**
@@ -76,10 +68,42 @@ public final class CheckpointFolder implements AutoCloseable {
    * @throws IOException if the folder cannot be created or read
    */
   public static CheckpointFolder keepingLatest(int limit, Path folder) throws IOException {
+    return new CheckpointFolder(files(limit, folder), null);
+  }
+
+  /**
+   * Opens a folder to which several processes save together, each the average of its shard of the
+   * model ({@link io.github.ema4j.spi.ModelAdapter#shard}) and that shard. A checkpoint is an
+   * ordinary one in shards, {@code checkpoint-NUMBER.safetensors.index.json}: it is resumed from by
+   * any number of processes, and read as any other.
+   *
+   * <p>All processes save at the same steps, and a call returns in all of them when the checkpoint
+   * is complete, or fails in all: if one fails, does not save in time, has come less far, or has
+   * another configuration. Until it is complete, the checkpoints before it stay as they are. The
+   * processes meet in the folder alone, so all must see it, as one disk or a shared file system.
+   * End those that are left of a run before another one is started.
+   *
+   * @param limit how many checkpoints are kept, at least 1
+   * @param index which shard this process saves, in [0, count)
+   * @param count how many processes there are
+   * @param patience how long a process that has saved its shard waits for the others
+   * @throws IllegalArgumentException if the limit or the count is not positive
+   * @throws IndexOutOfBoundsException if there is no such shard
+   * @throws IOException if the folder cannot be created or read, or another process saves this
+   *     shard to it
+   */
+  public static CheckpointFolder keepingLatest(
+      int limit, Path folder, int index, int count, Duration patience) throws IOException {
+    Checks.shard(index, count);
+    CheckpointFiles files = files(limit, folder);
+    return new CheckpointFolder(files, new ShardGroup(files, index, count, patience));
+  }
+
+  private static CheckpointFiles files(int limit, Path folder) throws IOException {
     checkArgument(limit >= 1, "limit must be at least 1, but was %s", limit);
     Files.createDirectories(folder);
     deleteAbandoned(folder);
-    return new CheckpointFolder(folder, limit);
+    return new CheckpointFiles(folder, limit);
   }
 
   /**
@@ -97,21 +121,7 @@ public final class CheckpointFolder implements AutoCloseable {
    * @throws IOException if it cannot be read
    */
   public static ImmutableList<Path> checkpoints(Path folder) throws IOException {
-    if (Files.notExists(folder)) {
-      return ImmutableList.of();
-    }
-    try (Stream<Path> files = Files.list(folder)) {
-      return files
-          .filter(file -> number(file) >= 0)
-          .sorted(Comparator.comparingLong(CheckpointFolder::number))
-          .collect(toImmutableList());
-    }
-  }
-
-  /** Returns a checkpoint's number; -1 if a file is none. */
-  private static long number(Path file) {
-    Matcher matcher = NAME.matcher(file.getFileName().toString());
-    return matcher.matches() ? Long.parseLong(matcher.group(1)) : -1;
+    return CheckpointFiles.checkpoints(folder);
   }
 
   /**
@@ -123,7 +133,7 @@ public final class CheckpointFolder implements AutoCloseable {
    */
   public Path save(Resumable averages) throws IOException {
     await();
-    checkState(!closed, "the folder %s is closed", folder);
+    checkState(!closed, "the folder %s is closed", files.folder());
     return write(averages::save);
   }
 
@@ -136,7 +146,7 @@ public final class CheckpointFolder implements AutoCloseable {
    */
   public void saveInBackground(Resumable averages) throws IOException {
     await();
-    checkState(!closed, "the folder %s is closed", folder);
+    checkState(!closed, "the folder %s is closed", files.folder());
     CheckpointContent content = averages.capture();
     pending =
         writer.submit(
@@ -172,23 +182,14 @@ public final class CheckpointFolder implements AutoCloseable {
     }
   }
 
-  private Path write(Saving saving) throws IOException {
-    List<Path> before = checkpoints(folder);
-    long number = before.isEmpty() ? 1 : number(before.get(before.size() - 1)) + 1;
-    Path file = folder.resolve(String.format("checkpoint-%06d.safetensors", number));
+  private Path write(ShardGroup.Saving saving) throws IOException {
+    if (group != null) {
+      return group.write(saving);
+    }
+    Path file = files.single(files.nextStem());
     saving.writeTo(file);
-    for (Path old : before.subList(0, Math.max(0, before.size() + 1 - limit))) {
-      delete(old);
-    }
+    files.deleteOld();
     return file;
-  }
-
-  private static void delete(Path old) {
-    try {
-      Files.deleteIfExists(old);
-    } catch (IOException e) {
-      LOG.warn("Cannot delete the old checkpoint {}", old, e); // the new one is safe all the same
-    }
   }
 
   static Optional<Path> resumeLatest(Resumable averages, Path folder, OnConfigChange choice)
@@ -226,6 +227,9 @@ public final class CheckpointFolder implements AutoCloseable {
       await();
     } finally {
       writer.shutdown();
+      if (group != null) {
+        group.close();
+      }
     }
   }
 }

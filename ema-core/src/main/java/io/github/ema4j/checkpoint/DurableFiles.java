@@ -2,6 +2,7 @@ package io.github.ema4j.checkpoint;
 
 import com.google.common.collect.Sets;
 import java.io.IOException;
+import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.channels.FileLock;
 import java.nio.channels.OverlappingFileLockException;
@@ -66,6 +67,22 @@ final class DurableFiles {
       BEING_WRITTEN.remove(temporary);
     }
     force(folder);
+  }
+
+  /**
+   * Writes a small file durably.
+   *
+   * @throws IOException if that fails; a file that was there before is as it was
+   */
+  static void write(Path target, byte[] content) throws IOException {
+    write(
+        target,
+        channel -> {
+          ByteBuffer rest = ByteBuffer.wrap(content);
+          while (rest.hasRemaining()) {
+            channel.write(rest);
+          }
+        });
   }
 
   private static void write(Path temporary, Path target, Content content) throws IOException {

@@ -104,7 +104,7 @@ final class SafetensorsWriter {
     Map<String, String> places = new LinkedHashMap<>();
     String tag = freeTag(target, stem, shards.size());
     for (int i = 0; i < shards.size(); i++) {
-      String shard = shardName(stem, tag, i, shards.size());
+      String shard = shardName(stem + tag, i, shards.size());
       write(target.resolveSibling(shard), shards.get(i));
       shards.get(i).forEach(source -> places.put(source.name(), shard));
     }
@@ -116,8 +116,8 @@ final class SafetensorsWriter {
     return index;
   }
 
-  private static String shardName(String stem, String tag, int index, int count) {
-    return String.format("%s%s-%05d-of-%05d%s", stem, tag, index + 1, count, EXTENSION);
+  static String shardName(String stem, int index, int count) {
+    return String.format("%s-%05d-of-%05d%s", stem, index + 1, count, EXTENSION);
   }
 
   /** Returns what makes the names of shards differ from those of all files that there are. */
@@ -126,7 +126,7 @@ final class SafetensorsWriter {
       String tag = attempt == 0 ? "" : "." + attempt;
       boolean free = true;
       for (int i = 0; i < count; i++) {
-        free &= Files.notExists(target.resolveSibling(shardName(stem, tag, i, count)));
+        free &= Files.notExists(target.resolveSibling(shardName(stem + tag, i, count)));
       }
       if (free) {
         return tag;

@@ -5,8 +5,10 @@ import static java.util.Objects.requireNonNull;
 
 import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonGenerator;
+import com.google.common.base.Strings;
 import com.google.common.collect.ImmutableMap;
 import com.google.common.collect.Maps;
+import com.google.common.collect.Sets;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -19,6 +21,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.regex.Pattern;
+import java.util.stream.Collectors;
 
 /**
  * The index of a model in several files, as Hugging Face's transformers writes it: {@code
@@ -32,6 +35,10 @@ import java.util.regex.Pattern;
 record ShardIndex(ImmutableMap<String, String> places, ImmutableMap<String, String> digests) {
   static final String ENDING = ".index.json";
   static final String SUFFIX = ".safetensors" + ENDING;
+
+  /** Under which a shard's metadata say how many tensors all shards have together. */
+  static final String ALL_TENSORS = "ema4j.tensors";
+
   private static final String METADATA = "metadata";
   private static final String WEIGHT_MAP = "weight_map";
   private static final Pattern PLAIN_NAME = Pattern.compile("[A-Za-z0-9_][A-Za-z0-9._-]*");
@@ -91,16 +98,75 @@ record ShardIndex(ImmutableMap<String, String> places, ImmutableMap<String, Stri
         .collect(toImmutableSet());
   }
 
-  static void write(Path index, long tensorBytes, Map<String, String> places) throws IOException {
-    byte[] utf8 = json(tensorBytes, places, Map.of());
-    DurableFiles.write(
-        index,
-        channel -> {
-          ByteBuffer content = ByteBuffer.wrap(utf8);
-          while (content.hasRemaining()) {
-            channel.write(content);
+  /**
+   * Writes the index of shards that several processes have written beside it, durably, once they
+   * are known to be all of one checkpoint.
+   *
+   * @throws IOException if one cannot be read, or the index cannot be written
+   * @throws CheckpointException if one is damaged, or they do not belong together
+   */
+  static void join(Path index, List<Path> files) throws IOException {
+    Map<String, String> places = new LinkedHashMap<>();
+    Map<String, TensorFile> shards = new LinkedHashMap<>();
+    try {
+      for (Path file : files) {
+        String name = file.getFileName().toString();
+        TensorFile shard = TensorFile.openSingle(file);
+        shards.put(name, shard);
+        checkIsShard(shard, files.size());
+        for (String tensor : shard.tensors().keySet()) {
+          String other = places.putIfAbsent(tensor, name);
+          if (other != null) {
+            throw new CheckpointException(
+                file,
+                tensor,
+                "it is in " + other + " too; each process has a shard of its own",
+                null);
           }
-        });
+        }
+      }
+      TensorFile joined = joined(index, places, shards);
+      checkHasAll(joined);
+      write(index, tensorBytes(joined), places);
+    } finally {
+      shards.values().forEach(TensorFile::close);
+    }
+  }
+
+  private static void checkIsShard(TensorFile shard, int count) {
+    if (count > 1 && !shard.metadata().containsKey(ALL_TENSORS)) {
+      throw new CheckpointException(
+          shard.path(),
+          "it has the average of a whole model; make averages by adapter.shard(index, count)");
+    }
+  }
+
+  /**
+   * Checks that a checkpoint of several processes has all that they have written.
+   *
+   * @throws CheckpointException if it has not, as a single shard
+   */
+  static void checkHasAll(TensorFile file) {
+    String has = String.valueOf(file.tensors().size());
+    String all = file.metadata().getOrDefault(ALL_TENSORS, has);
+    if (!all.equals(has)) {
+      throw new CheckpointException(
+          file.path(),
+          String.format(
+              "it has %s tensors of a checkpoint that has %s; open the index of all its shards",
+              has, Unpickler.abbreviate(all)));
+    }
+  }
+
+  private static long tensorBytes(TensorFile file) {
+    return file.tensors().values().stream()
+        .map(FileTensor::spec)
+        .mapToLong(spec -> spec.elements() * spec.type().bytes())
+        .sum();
+  }
+
+  static void write(Path index, long tensorBytes, Map<String, String> places) throws IOException {
+    DurableFiles.write(index, json(tensorBytes, places, Map.of()));
   }
 
   /**
@@ -249,8 +315,10 @@ record ShardIndex(ImmutableMap<String, String> places, ImmutableMap<String, Stri
         throw new CheckpointException(
             index,
             String.format(
-                "%s and %s were not written together: their metadata differ",
-                first.path().getFileName(), shard.path().getFileName()));
+                "%s and %s were not written together: %s",
+                first.path().getFileName(),
+                shard.path().getFileName(),
+                differences(common, ownMetadata(shard))));
       }
       parts.addAll(shard.parts());
       checkComplete(index, tensors, shard);
@@ -262,6 +330,26 @@ record ShardIndex(ImmutableMap<String, String> places, ImmutableMap<String, Stri
   private static Map<String, String> ownMetadata(TensorFile shard) {
     return Maps.filterKeys(
         shard.metadata(), key -> key.startsWith("ema4j.") && !key.equals(Sha256Field.KEY));
+  }
+
+  private static String differences(Map<String, String> first, Map<String, String> other) {
+    return Sets.union(first.keySet(), other.keySet()).stream()
+        .map(key -> difference(key, first.getOrDefault(key, ""), other.getOrDefault(key, "")))
+        .flatMap(Optional::stream)
+        .collect(Collectors.joining(", "));
+  }
+
+  /** Tells two values that differ, from shortly before where they do. */
+  private static Optional<String> difference(String key, String first, String other) {
+    int from = Math.max(0, Strings.commonPrefix(first, other).length() - 40);
+    return first.equals(other)
+        ? Optional.empty()
+        : Optional.of(
+            String.format(
+                "%s is '%s' and '%s'",
+                key,
+                Unpickler.abbreviate(first.substring(from)),
+                Unpickler.abbreviate(other.substring(from))));
   }
 
   private static void checkComplete(Path index, Map<String, FileTensor> tensors, TensorFile shard) {

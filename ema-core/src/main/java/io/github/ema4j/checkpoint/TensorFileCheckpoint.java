@@ -82,6 +82,7 @@ final class TensorFileCheckpoint {
               + Unpickler.abbreviate(version)
               + ", and this program reads version 1; update it");
     }
+    ShardIndex.checkHasAll(file);
     String live = metadata.getOrDefault(CheckpointContent.LIVE, CheckpointContent.LIVE_MODEL);
     if (!live.equals(CheckpointContent.LIVE_MODEL)) {
       throw failure(

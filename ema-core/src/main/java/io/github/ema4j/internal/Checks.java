@@ -1,6 +1,7 @@
 package io.github.ema4j.internal;
 
 import static com.google.common.base.Preconditions.checkArgument;
+import static com.google.common.base.Preconditions.checkElementIndex;
 
 /** Checks of numbers that users give, with one wording for each. */
 public final class Checks {
@@ -38,5 +39,11 @@ public final class Checks {
   /** Checks that a number is at least 1. */
   public static void atLeastOne(String name, long value) {
     checkArgument(value >= 1, "%s must be at least 1, but was %s", name, value);
+  }
+
+  /** Checks that there is a shard, and so many. */
+  public static void shard(int index, int count) {
+    checkArgument(count >= 1, "there must be at least 1 shard, but there are %s", count);
+    checkElementIndex(index, count, "shard");
   }
 }

@@ -14,6 +14,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
+import java.util.stream.Stream;
 
 /** Finds for each slot of an average its entry in another state dict. */
 public final class EntryMatcher {
@@ -85,6 +86,28 @@ public final class EntryMatcher {
       List<Entry<R>> entries,
       String other) {
     return new EntryMatcher(pairing, leeway, own, other).match(slots, entries);
+  }
+
+  /**
+   * Returns the entries but for those that other slots are named like. Where some entry is named
+   * like none of all slots, names are compared without the wrappers that all have.
+   */
+  public static <R> List<Entry<R>> without(
+      List<Slot> others, List<Slot> slots, List<Entry<R>> entries) {
+    List<String> known = Stream.concat(others.stream(), slots.stream()).map(Slot::name).toList();
+    List<String> names = entries.stream().map(Entry::name).toList();
+    if (!new HashSet<>(known).containsAll(names)) {
+      known = withoutWrappers(known);
+      names = withoutWrappers(names);
+    }
+    Set<String> left = new HashSet<>(known.subList(0, others.size()));
+    ImmutableList.Builder<Entry<R>> kept = ImmutableList.builder();
+    for (int i = 0; i < names.size(); i++) {
+      if (!left.contains(names.get(i))) {
+        kept.add(entries.get(i));
+      }
+    }
+    return kept.build();
   }
 
   private <R> List<Entry<R>> match(List<Slot> slots, List<Entry<R>> entries) {

@@ -50,4 +50,22 @@ public interface ModelAdapter<M, T> {
    * #initializeLike} initialized, and what a user's supplier gave to the average that is closed.
    */
   void releaseCopy(M copy);
+
+  /**
+   * Returns the adapter for a process that averages one of several shards of a model, as {@link
+   * StateDict#shard} divides it: each process has the whole model and keeps the average of its
+   * part. A {@link io.github.ema4j.checkpoint.CheckpointFolder} joins what they save.
+   *
+   * <p>Of such an average, {@code swapInto} and {@code copyTo} write the tensors of the shard and
+   * leave the others, which the processes exchange by means of the framework; there is no {@code
+   * module}. {@code load} and {@code resumeFrom} take their part of a whole, whatever number of
+   * processes wrote it; {@code resumeFrom} restores the whole model. The guard looks at the shard
+   * alone, so it cannot be {@link io.github.ema4j.NonFiniteGuard#SKIP}.
+   *
+   * @param index which shard, in [0, count)
+   * @param count how many processes there are
+   */
+  default ModelAdapter<M, T> shard(int index, int count) {
+    return index == 0 && count == 1 ? this : new ShardAdapter<>(this, index, count);
+  }
 }
