@@ -1,18 +1,25 @@
 package io.github.ema4j.examples;
 
+import static com.google.common.collect.Iterables.getLast;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
 import static org.assertj.core.api.Assertions.within;
 
+import io.github.ema4j.ModelEma;
 import io.github.ema4j.StateDict;
 import io.github.ema4j.array.ArrayBackend;
 import io.github.ema4j.array.ArrayTensor;
+import io.github.ema4j.checkpoint.Checkpoint;
+import io.github.ema4j.checkpoint.CheckpointFolder;
+import io.github.ema4j.checkpoint.FileTensor;
 import io.github.ema4j.checkpoint.PthLayout;
 import io.github.ema4j.checkpoint.PthWriter;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Consumer;
 import org.junit.jupiter.api.Test;
@@ -97,6 +104,67 @@ class RecipesTest {
 
     assertThat(steps.get()).as("58 until it died, 50 from the checkpoint on").isEqualTo(108);
     assertThat(weight[0]).isEqualTo(straight[0]).isNotZero();
+  }
+
+  /** Two processes are threads here, and one goes on alone. */
+  @Test
+  void processesShareOutTheAverage() throws Exception {
+    CompletableFuture<Void> other = CompletableFuture.runAsync(() -> trainInProcesses(1, 2, 20));
+    trainInProcesses(0, 2, 20);
+    other.get();
+    double[] alone = trainInProcesses(0, 1, 30);
+
+    double value = 0;
+    double expected = 0;
+    for (int n = 1; n <= 30; n++) {
+      value += 0.3 * (1 - value);
+      expected = 0.99 * expected + 0.01 * value;
+    }
+    assertThat(alone[0]).as("the model went on").isCloseTo(value, within(1e-13));
+    try (Checkpoint last = Checkpoint.open(latest())) {
+      StateDict<FileTensor> average = last.averages().values().iterator().next().weights();
+      assertThat(average.entries()).hasSize(2);
+      StateDict<ArrayTensor> read = twoWeights(new double[1], new double[1]);
+      try (ModelEma<StateDict<ArrayTensor>> ema =
+          ModelEma.builder(ArrayBackend.adapter()).build(read)) {
+        ema.load(average);
+        ema.copyTo(read);
+      }
+      for (StateDict.Entry<ArrayTensor> entry : read.entries()) {
+        assertThat(((double[]) entry.tensor().array())[0]).isCloseTo(expected, within(1e-13));
+      }
+    }
+  }
+
+  private Path latest() throws IOException {
+    return getLast(CheckpointFolder.checkpoints(folder));
+  }
+
+  private double[] trainInProcesses(int rank, int processes, int steps) {
+    double[] first = {0};
+    double[] second = {0};
+    Consumer<StateDict<ArrayTensor>> step = towardsOne(first).andThen(towardsOne(second));
+    try {
+      TrainInProcesses.train(
+          ArrayBackend.adapter(),
+          twoWeights(first, second),
+          rank,
+          processes,
+          folder,
+          steps,
+          10,
+          step);
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+    return first;
+  }
+
+  private static StateDict<ArrayTensor> twoWeights(double[] first, double[] second) {
+    return StateDict.builder(ArrayBackend.instance())
+        .parameter("first", ArrayTensor.of(first, 1))
+        .parameter("second", ArrayTensor.of(second, 1))
+        .build();
   }
 
   private static Consumer<StateDict<ArrayTensor>> towardsOne(double[] weight) {
