@@ -76,6 +76,10 @@ class ShardStateDictTest {
 
     assertThat(names(model.shard(0, 2))).containsExactly("in", "out");
     assertThat(names(model.shard(1, 2))).containsExactly("a", "b");
+    StateDict<ArrayTensor> smaller =
+        dict().parameter("a", floats(4)).parameter("in", shared).parameter("out", shared).build();
+    assertThat(names(smaller.shard(0, 2))).containsExactly("a");
+    assertThat(names(smaller.shard(1, 2))).containsExactly("in", "out");
     assertThatIllegalArgumentException()
         .isThrownBy(() -> model.shard(0, 4))
         .withMessage(

@@ -142,7 +142,7 @@ class ShardedAverageTest {
 
   /** All processes have one configuration, whatever is in their shards. */
   @Test
-  void aPolicyIsForTheWholeModel() {
+  void aPolicyIsForTheWholeModel() throws IOException {
     EntryPolicy skipping = EntryPolicy.defaults().with(NamePattern.glob("big"), Treatment.SKIP);
     try (var first = shard(0).policy(skipping).device(Device.CPU).build(model);
         var second = shard(1).policy(skipping).build(model)) {
@@ -153,6 +153,17 @@ class ShardedAverageTest {
       assertThat(first.state().entries()).isEmpty();
       assertThat(names(second.state())).containsExactly("one", "rest", "steps");
       assertThat(first.progress()).isEqualTo(second.progress());
+
+      Path all = folder.resolve("all.safetensors");
+      try (var whole =
+          ModelEma.builder(ArrayBackend.adapter())
+              .policy(skipping)
+              .strategy(EmaStrategy.nameMatched(0.75))
+              .build(model(8))) {
+        whole.save(all);
+      }
+      first.resumeFrom(all, OnConfigChange.TAKE_FILE);
+      assertThat(floats(model, "big")).containsOnly(8);
     }
     assertThatIllegalArgumentException()
         .isThrownBy(
@@ -201,6 +212,19 @@ class ShardedAverageTest {
       assertThat(floats(second.state(), "rest")).containsOnly(5);
       second.load(model(6).shard(1, 2));
       assertThat(floats(second.state(), "rest")).containsOnly(6);
+    }
+  }
+
+  @Test
+  void aShardOfAWrappedModelLoadsAPlainOne() {
+    StateDict.Builder<ArrayTensor> wrapped = dict();
+    model
+        .entries()
+        .forEach(entry -> wrapped.add("module." + entry.name(), entry.tensor(), entry.role()));
+    try (var second = shard(1).build(wrapped.build())) {
+      second.load(model(5));
+
+      assertThat(floats(second.state(), "module.rest")).containsOnly(5);
     }
   }
 
