@@ -62,6 +62,11 @@ public record TensorSpec(
     return elements(shape);
   }
 
+  /** Returns how many bytes the elements have together. */
+  public long bytes() {
+    return Math.multiplyExact(elements(), (long) type.bytes());
+  }
+
   /**
    * Returns how many elements' room the tensor spans in its storage, from its first element to its
    * last: at least {@link #elements} unless elements share memory; 0 for an empty tensor.

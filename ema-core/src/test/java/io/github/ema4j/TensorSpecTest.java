@@ -16,6 +16,7 @@ class TensorSpecTest {
     assertThat(spec.strides().asList()).containsExactly(12L, 4L, 1L);
     assertThat(spec.device()).isEqualTo(Device.CPU);
     assertThat(spec.elements()).isEqualTo(24);
+    assertThat(spec.bytes()).isEqualTo(96);
     assertThat(spec.extent()).isEqualTo(24);
     assertThat(spec.isDense()).isTrue();
   }

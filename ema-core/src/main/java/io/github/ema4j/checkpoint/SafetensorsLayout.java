@@ -28,7 +28,7 @@ final class SafetensorsLayout {
 
     /** Returns how many bytes the tensor takes. */
     default long bytes() {
-      return Math.multiplyExact(spec().elements(), (long) spec().type().bytes());
+      return spec().bytes();
     }
   }
 

@@ -9,6 +9,7 @@ import com.google.common.base.Strings;
 import com.google.common.collect.ImmutableMap;
 import com.google.common.collect.Maps;
 import com.google.common.collect.Sets;
+import io.github.ema4j.TensorSpec;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -161,7 +162,7 @@ record ShardIndex(ImmutableMap<String, String> places, ImmutableMap<String, Stri
   private static long tensorBytes(TensorFile file) {
     return file.tensors().values().stream()
         .map(FileTensor::spec)
-        .mapToLong(spec -> spec.elements() * spec.type().bytes())
+        .mapToLong(TensorSpec::bytes)
         .sum();
   }
 

@@ -5,7 +5,6 @@ import static com.google.common.collect.ImmutableList.toImmutableList;
 
 import com.google.common.collect.ImmutableList;
 import io.github.ema4j.StateDict.Entry;
-import io.github.ema4j.TensorSpec;
 import io.github.ema4j.internal.TensorPairs.Tensors;
 import java.util.Comparator;
 import java.util.List;
@@ -39,7 +38,7 @@ public final class Sharding {
 
   /** Returns the shard of each tensor that is the first of those it is tied to. */
   private static int[] deal(List<? extends Entry<?>> entries, int[] ties, int count) {
-    long[] bytes = entries.stream().mapToLong(entry -> bytes(entry.spec())).toArray();
+    long[] bytes = entries.stream().mapToLong(entry -> entry.spec().bytes()).toArray();
     List<Integer> largestFirst =
         IntStream.range(0, ties.length)
             .filter(i -> ties[i] == i)
@@ -64,9 +63,5 @@ public final class Sharding {
       tensors[shard]++;
     }
     return shardOf;
-  }
-
-  private static long bytes(TensorSpec spec) {
-    return Math.multiplyExact(spec.elements(), (long) spec.type().bytes());
   }
 }

@@ -90,7 +90,7 @@ public final class StreamedTensor {
 
     @Override
     public Storage storage(StreamedTensor tensor) {
-      return new Storage(tensor, 0, tensor.spec.elements() * tensor.spec.type().bytes());
+      return new Storage(tensor, 0, tensor.spec.bytes());
     }
 
     @Override

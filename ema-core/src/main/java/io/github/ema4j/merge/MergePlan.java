@@ -85,7 +85,7 @@ public record MergePlan(ImmutableList<Entry> entries) {
 
     /** Returns how many bytes its elements have. */
     public long bytes() {
-      return spec.elements() * spec.type().bytes();
+      return spec.bytes();
     }
   }
 

@@ -83,7 +83,7 @@ record SnapshotLayout(ImmutableList<Place> places) {
 
   /** Returns how many bytes the tensors of one snapshot have, tied ones once. */
   long bytes() {
-    return specs().stream().mapToLong(spec -> spec.elements() * spec.type().bytes()).sum();
+    return specs().stream().mapToLong(TensorSpec::bytes).sum();
   }
 
   /**
