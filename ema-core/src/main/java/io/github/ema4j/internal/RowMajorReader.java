@@ -68,11 +68,7 @@ public final class RowMajorReader {
   public static void read(HostMemory memory, ElementType type, long first, ByteBuffer into) {
     HostMemory target =
         HostMemory.of(TypedBuffers.of(type, into.slice().order(ByteOrder.LITTLE_ENDIAN)));
-    long count = into.remaining() / type.bytes();
-    for (long done = 0, n; done < count; done += n) {
-      n = Math.min(count - done, memory.remainingAt(first + done));
-      Elements.copy(type, memory, first + done, 1, target, done, 1, (int) n);
-    }
+    copyRun(type, target, 0, 1, memory, first, 1, into.remaining() / type.bytes());
     into.position(into.limit());
   }
 
@@ -146,25 +142,33 @@ public final class RowMajorReader {
       LoopNest.over(sizes, packed.strides(), steps)
           .forEachRun(
               (to, from, elements, toStride, fromStride) ->
-                  copyRun(target, to, toStride, offset + from, fromStride, elements));
+                  copyRun(type, target, to, toStride, memory, offset + from, fromStride, elements));
       sink.accept(piece.limit((int) packed.elements() * type.bytes()));
     }
+  }
 
-    private void copyRun(
-        HostMemory target, long to, long toStride, long from, long fromStride, long elements) {
-      for (long done = 0, n; done < elements; done += n) {
-        long at = from + done * fromStride;
-        n = Math.min(elements - done, (memory.remainingAt(at) - 1) / Math.max(1, fromStride) + 1);
-        Elements.copy(
-            type,
-            memory,
-            at,
-            (int) fromStride, // moot or within one buffer
-            target,
-            to + done * toStride,
-            (int) toStride,
-            (int) n);
-      }
+  /** Copies a run that may go over several segments of the source. */
+  private static void copyRun(
+      ElementType type,
+      HostMemory target,
+      long to,
+      long toStride,
+      HostMemory source,
+      long from,
+      long fromStride,
+      long elements) {
+    for (long done = 0, n; done < elements; done += n) {
+      long at = from + done * fromStride;
+      n = Math.min(elements - done, (source.remainingAt(at) - 1) / Math.max(1, fromStride) + 1);
+      Elements.copy(
+          type,
+          source,
+          at,
+          (int) fromStride, // moot or within one buffer
+          target,
+          to + done * toStride,
+          (int) toStride,
+          (int) n);
     }
   }
 }
