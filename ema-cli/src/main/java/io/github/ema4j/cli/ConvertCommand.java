@@ -3,7 +3,6 @@ package io.github.ema4j.cli;
 import static com.google.common.collect.ImmutableList.toImmutableList;
 
 import com.google.common.collect.ImmutableList;
-import com.google.common.collect.Maps;
 import io.github.ema4j.StateDict;
 import io.github.ema4j.checkpoint.Checkpoint;
 import io.github.ema4j.checkpoint.CheckpointException;
@@ -75,7 +74,7 @@ final class ConvertCommand implements Callable<Integer> {
         write(checkpoint.weights(of), Map.of());
       } else if (!PthFile.isOne(input) && !Writing.isPth(output)) {
         try (TensorFile whole = TensorFile.open(input)) {
-          write(whole.stateDict(), Maps.filterKeys(whole.metadata(), key -> !Digest.is(key)));
+          write(whole.stateDict(), whole.notes());
         }
       } else {
         writeAll(checkpoint);

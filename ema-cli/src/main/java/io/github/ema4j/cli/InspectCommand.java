@@ -9,6 +9,7 @@ import io.github.ema4j.checkpoint.FileTensor;
 import io.github.ema4j.checkpoint.PthFile;
 import io.github.ema4j.checkpoint.SavedAverage;
 import java.io.IOException;
+import java.io.InputStream;
 import java.io.PrintWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -75,13 +76,19 @@ final class InspectCommand implements Callable<Integer> {
 
   private String format() throws IOException {
     if (PthFile.isOne(file)) {
-      return Digest.isZip(file) ? "PyTorch" : "PyTorch before 1.6";
+      return isZip(file) ? "PyTorch" : "PyTorch before 1.6";
     }
     return file.toString().endsWith(".index.json") ? "safetensors in shards" : "safetensors";
   }
 
-  private String checksum(Checkpoint checkpoint) throws IOException {
-    return !Digest.has(file, checkpoint) ? "none" : reading.verifies() ? "ok" : "not compared";
+  private static boolean isZip(Path file) throws IOException {
+    try (InputStream bytes = Files.newInputStream(file)) {
+      return bytes.read() == 'P' && bytes.read() == 'K';
+    }
+  }
+
+  private String checksum(Checkpoint checkpoint) {
+    return !checkpoint.isVerifiable() ? "none" : reading.verifies() ? "ok" : "not compared";
   }
 
   private void print(Checkpoint checkpoint, PrintWriter out) throws IOException {
@@ -105,7 +112,7 @@ final class InspectCommand implements Callable<Integer> {
         name,
         state.entries().size(),
         state.entries().stream().mapToLong(entry -> entry.spec().elements()).sum(),
-        Sizes.text(state.entries().stream().mapToLong(entry -> bytes(entry.spec())).sum()));
+        Sizes.text(state.entries().stream().mapToLong(entry -> entry.spec().bytes()).sum()));
     Table tensors = new Table("", "", "", ">");
     for (Entry<FileTensor> entry : state.entries()) {
       TensorSpec tensor = entry.spec();
@@ -113,7 +120,7 @@ final class InspectCommand implements Callable<Integer> {
           printable(entry.name()),
           tensor.type().name(),
           tensor.shape().toString(),
-          Sizes.text(bytes(tensor)));
+          Sizes.text(tensor.bytes()));
     }
     tensors.print(out, "  ");
   }
@@ -122,10 +129,6 @@ final class InspectCommand implements Callable<Integer> {
   static String printable(String text) {
     String shown = text.replaceAll("\\p{Cntrl}", "?");
     return shown.length() <= LONG_VALUE ? shown : shown.substring(0, LONG_VALUE) + "…";
-  }
-
-  private static long bytes(TensorSpec spec) {
-    return spec.elements() * spec.type().bytes();
   }
 
   private void write(Checkpoint checkpoint, JsonGenerator json) throws IOException {
@@ -157,7 +160,7 @@ final class InspectCommand implements Callable<Integer> {
         json.writeStringField("type", entry.spec().type().name());
         json.writeFieldName("shape");
         json.writeArray(entry.spec().shape().toArray(), 0, entry.spec().shape().length());
-        json.writeNumberField("bytes", bytes(entry.spec()));
+        json.writeNumberField("bytes", entry.spec().bytes());
         json.writeEndObject();
       }
       json.writeEndArray();

@@ -3,14 +3,20 @@ package io.github.ema4j.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import com.typesafe.config.Config;
+import io.github.ema4j.ElementType;
 import io.github.ema4j.ModelEma;
 import io.github.ema4j.StateDict;
+import io.github.ema4j.TensorSpec;
 import io.github.ema4j.array.ArrayBackend;
 import io.github.ema4j.array.ArrayTensor;
+import io.github.ema4j.checkpoint.StreamedShard;
 import io.github.ema4j.checkpoint.TensorFile;
 import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
@@ -87,6 +93,29 @@ class InspectCommandTest {
     Path legacy = Ema.golden("checkpoint/timm-checkpoint-legacy.pth.tar");
     assertThat(Ema.done("inspect", legacy).out())
         .contains(": PyTorch before 1.6, 9.7 kB, checksum: none");
+  }
+
+  /** As Spark writes them: what tells damage by is in the index. */
+  @Test
+  void theDigestsOfAnIndexAreCompared() throws IOException {
+    StreamedShard shard =
+        new StreamedShard(
+            List.of(new StreamedShard.Item("w", TensorSpec.contiguous(ElementType.F32, 2))),
+            Map.of());
+    String digest;
+    try (FileChannel out =
+        FileChannel.open(
+            folder.resolve("0.safetensors"),
+            StandardOpenOption.CREATE_NEW,
+            StandardOpenOption.WRITE)) {
+      digest = shard.write(out, (item, to) -> to.write(ByteBuffer.allocate(8)));
+    }
+    Path index = folder.resolve("model.safetensors.index.json");
+    Files.write(
+        index,
+        StreamedShard.index(List.of(new StreamedShard.Written(shard, "0.safetensors", digest))));
+
+    assertThat(Ema.done("inspect", index).out()).contains("checksum: ok");
   }
 
   @Test

@@ -28,12 +28,14 @@ public final class Checkpoint implements AutoCloseable {
   private final ImmutableMap<String, String> metadata;
   private final @Nullable StateDict<FileTensor> model;
   private final ImmutableMap<String, SavedAverage> averages;
+  private final boolean verifiable;
   private final Runnable verifying;
   private final Runnable closing;
 
   /**
    * Takes what was found in a file.
    *
+   * @param verifiable whether the file has what its bytes are checked by
    * @param verifying checks the file's bytes
    * @param closing closes the file
    */
@@ -42,12 +44,14 @@ public final class Checkpoint implements AutoCloseable {
       Map<String, String> metadata,
       @Nullable StateDict<FileTensor> model,
       Map<String, SavedAverage> averages,
+      boolean verifiable,
       Runnable verifying,
       Runnable closing) {
     this.path = path;
     this.metadata = ImmutableMap.copyOf(metadata);
     this.model = model;
     this.averages = ImmutableMap.copyOf(averages);
+    this.verifiable = verifiable;
     this.verifying = verifying;
     this.closing = closing;
   }
@@ -123,6 +127,7 @@ public final class Checkpoint implements AutoCloseable {
         file.hasAverage(layout)
             ? Map.of("", SavedAverage.ofOthers(file.average(layout)))
             : Map.of(),
+        file.hasChecksums(),
         file::verify,
         file::close);
   }
@@ -183,6 +188,11 @@ public final class Checkpoint implements AutoCloseable {
           path, "it has no weights called " + which + ", but " + String.join(", ", all.keySet()));
     }
     return found;
+  }
+
+  /** Tells whether the file carries digests or checksums, without which {@link #verify} passes. */
+  public boolean isVerifiable() {
+    return verifiable;
   }
 
   /**

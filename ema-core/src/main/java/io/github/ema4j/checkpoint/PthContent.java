@@ -14,6 +14,9 @@ interface PthContent {
   /** Returns where a storage's first byte is in the file. */
   long offset(PthStorage storage);
 
+  /** Tells whether the file has checksums. */
+  boolean hasChecksums();
+
   /**
    * Compares a storage's bytes to their checksum, if the file has one.
    *

@@ -237,6 +237,10 @@ public final class PthFile implements AutoCloseable {
     content.verify();
   }
 
+  boolean hasChecksums() {
+    return content.hasChecksums();
+  }
+
   /**
    * Closes the file; using its tensors is an error from then on. Mapped memory is given back when
    * it is garbage.

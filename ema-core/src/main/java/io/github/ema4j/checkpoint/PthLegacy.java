@@ -54,8 +54,13 @@ final class PthLegacy implements PthContent {
   }
 
   @Override
+  public boolean hasChecksums() {
+    return false;
+  }
+
+  @Override
   public void verify(PthStorage storage) {
-    // These files have no checksums.
+    // There is nothing to compare.
   }
 
   @Override

@@ -165,6 +165,11 @@ final class PthZip implements PthContent {
     return entry;
   }
 
+  @Override
+  public boolean hasChecksums() {
+    return hasChecksums;
+  }
+
   private void verify(ZipEntry entry) {
     if (!hasChecksums) {
       return;

@@ -4,6 +4,7 @@ import static com.google.common.base.Preconditions.checkArgument;
 
 import com.google.common.collect.ImmutableList;
 import com.google.common.collect.ImmutableMap;
+import com.google.common.collect.Maps;
 import io.github.ema4j.Role;
 import io.github.ema4j.StateDict;
 import java.io.IOException;
@@ -159,6 +160,11 @@ public final class TensorFile implements AutoCloseable {
     return metadata;
   }
 
+  /** Returns the same without the digest, as {@link #write} takes it. */
+  public ImmutableMap<String, String> notes() {
+    return ImmutableMap.copyOf(Maps.filterKeys(metadata, key -> !key.equals(Sha256Field.KEY)));
+  }
+
   /** Returns the tensors by name, in the file's order. */
   public ImmutableMap<String, FileTensor> tensors() {
     return tensors;
@@ -210,6 +216,10 @@ public final class TensorFile implements AutoCloseable {
         Safetensors.verify(part, digest);
       }
     }
+  }
+
+  boolean hasDigests() {
+    return !digests.isEmpty() || metadata.containsKey(Sha256Field.KEY);
   }
 
   ImmutableList<FileBytes> parts() {

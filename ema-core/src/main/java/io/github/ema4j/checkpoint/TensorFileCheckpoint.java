@@ -160,7 +160,14 @@ final class TensorFileCheckpoint {
 
   private static Checkpoint checkpoint(
       TensorFile file, @Nullable StateDict<FileTensor> model, Map<String, SavedAverage> averages) {
-    return new Checkpoint(file.path(), file.metadata(), model, averages, file::verify, file::close);
+    return new Checkpoint(
+        file.path(),
+        file.metadata(),
+        model,
+        averages,
+        file.hasDigests(),
+        file::verify,
+        file::close);
   }
 
   private static boolean has(TensorFile file, String prefix) {
