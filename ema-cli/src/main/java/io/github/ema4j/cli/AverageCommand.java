@@ -8,6 +8,7 @@ import io.github.ema4j.merge.MergeWeights;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.ArgGroup;
@@ -119,7 +120,8 @@ final class AverageCommand implements Callable<Integer> {
         states.add(state);
       }
       MergePlan plan = MergePlan.average(inputs);
-      Merging.write(plan, states, output, writing, "average", spec.commandLine().getErr());
+      Merging.write(
+          plan, states, output, Map.of(), writing, "average", spec.commandLine().getErr());
       tell(plan, each);
     }
     return 0;

@@ -100,11 +100,12 @@ final class ConvertCommand implements Callable<Integer> {
   }
 
   private void write(StateDict<FileTensor> weights, Map<String, String> notes) throws IOException {
-    MergePlan plan = new MergePlan(copies("", 0, weights));
-    try (ProgressBar progress = progress(plan);
-        StateDict<?> copy = copy(plan, List.of(weights), progress)) {
-      writing.write(output, copy, notes);
-    }
+    write(new MergePlan(copies("", 0, weights)), List.of(weights), notes);
+  }
+
+  private void write(MergePlan plan, List<StateDict<FileTensor>> inputs, Map<String, String> notes)
+      throws IOException {
+    Merging.write(plan, inputs, output, notes, writing, "convert", spec.commandLine().getErr());
     tell(plan);
   }
 
@@ -117,17 +118,15 @@ final class ConvertCommand implements Callable<Integer> {
                 .addAll(copies("model_state_dict.", 0, model))
                 .addAll(copies("ema_state_dict.", 1, average))
                 .build());
-    try (ProgressBar progress = progress(plan)) {
-      if (Writing.isPth(output)) {
-        try (StateDict<?> first = copy(new MergePlan(copies("", 0, model)), both, progress);
-            StateDict<?> second = copy(new MergePlan(copies("", 1, average)), both, progress)) {
-          PthWriter.of(PthLayout.PLAIN).model(first).average(second).write(output);
-        }
-      } else {
-        try (StateDict<?> all = copy(plan, both, progress)) {
-          writing.write(output, all, Map.of());
-        }
-      }
+    if (!Writing.isPth(output)) {
+      write(plan, both, Map.of());
+      return;
+    }
+    try (ProgressBar progress =
+            new ProgressBar(spec.commandLine().getErr(), "convert", Merging.bytes(plan));
+        StateDict<?> first = copy(new MergePlan(copies("", 0, model)), both, progress);
+        StateDict<?> second = copy(new MergePlan(copies("", 1, average)), both, progress)) {
+      PthWriter.of(PthLayout.PLAIN).model(first).average(second).write(output);
     }
     tell(plan);
   }
@@ -150,10 +149,6 @@ final class ConvertCommand implements Callable<Integer> {
                     ImmutableList.of(
                         new MergePlan.Term(input, entry.name(), entry.spec().type(), 1))))
         .collect(toImmutableList());
-  }
-
-  private ProgressBar progress(MergePlan plan) {
-    return new ProgressBar(spec.commandLine().getErr(), "convert", Merging.bytes(plan));
   }
 
   private void tell(MergePlan plan) throws IOException {

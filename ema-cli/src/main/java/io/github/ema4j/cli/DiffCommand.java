@@ -3,7 +3,6 @@ package io.github.ema4j.cli;
 import com.fasterxml.jackson.core.JsonGenerator;
 import io.github.ema4j.StateDict;
 import io.github.ema4j.StateDict.Entry;
-import io.github.ema4j.checkpoint.Checkpoint;
 import io.github.ema4j.checkpoint.FileTensor;
 import io.github.ema4j.merge.MergePlan;
 import java.io.IOException;
@@ -88,8 +87,8 @@ final class DiffCommand implements Callable<Integer> {
       throw new ParameterException(spec.commandLine(), "--of takes one name, or two");
     }
     try (OpenFiles open = OpenFiles.of(List.of(a, b), reading)) {
-      StateDict<FileTensor> left = weights(open.all().get(0), of.get(0));
-      StateDict<FileTensor> right = weights(open.all().get(1), of.get(of.size() - 1));
+      StateDict<FileTensor> left = open.all().get(0).weights(of.get(0));
+      StateDict<FileTensor> right = open.all().get(1).weights(of.get(of.size() - 1));
       List<String> structure = new ArrayList<>();
       List<TensorDifference> differences = measure(pairs(left, right, structure));
       boolean same =
@@ -103,10 +102,6 @@ final class DiffCommand implements Callable<Integer> {
       }
       return same ? 0 : EmaCommand.DIFFERENT;
     }
-  }
-
-  private static StateDict<FileTensor> weights(Checkpoint checkpoint, String which) {
-    return checkpoint.weights(which);
   }
 
   /** Pairs tensors by name, and tells what does not pair. */
@@ -139,10 +134,7 @@ final class DiffCommand implements Callable<Integer> {
   }
 
   private List<TensorDifference> measure(List<Pair> pairs) throws IOException {
-    long bytes =
-        pairs.stream()
-            .mapToLong(pair -> pair.a.spec().elements() * pair.a.spec().type().bytes())
-            .sum();
+    long bytes = pairs.stream().mapToLong(pair -> pair.a.spec().bytes()).sum();
     List<TensorDifference> differences = new ArrayList<>();
     TensorDifference.Meter meter = new TensorDifference.Meter();
     try (ProgressBar progress = new ProgressBar(spec.commandLine().getErr(), "diff", bytes)) {

@@ -16,18 +16,23 @@ final class Merging {
 
   private Merging() {}
 
-  /** Computes a plan's result into a file, and shows how far it is. */
+  /**
+   * Computes a plan's result into a file, and shows how far it is.
+   *
+   * @param notes what a safetensors file is to say beside the weights
+   */
   static void write(
       MergePlan plan,
       List<? extends StateDict<?>> inputs,
       Path output,
+      Map<String, String> notes,
       Writing writing,
       String what,
       PrintWriter err)
       throws IOException {
     try (ProgressBar progress = new ProgressBar(err, what, bytes(plan));
         StateDict<?> result = Merge.stateDict(plan, inputs, writing.memoryBytes(), progress)) {
-      writing.write(output, result, Map.of());
+      writing.write(output, result, notes);
     }
   }
 
