@@ -73,24 +73,11 @@ class LayersTest {
           .resideInAnyPackage(SPARK, CLI, TESTKIT, EXAMPLES);
 
   @ArchTest
-  static final ArchRule sparkAndTheCommandTakeCheckpointsAlone =
+  static final ArchRule whatWatchesAveragesOrTakesCheckpointsKnowsNoFrameworkAndNoAdapter =
       noClasses()
           .that()
           .resideInAnyPackage(SPARK, CLI)
-          .should()
-          .dependOnClassesThat()
-          .resideInAnyPackage(FRAMEWORKS)
-          .orShould()
-          .dependOnClassesThat()
-          .resideInAnyPackage(ADAPTERS)
-          .orShould()
-          .dependOnClassesThat()
-          .resideInAnyPackage(TESTKIT, EXAMPLES);
-
-  @ArchTest
-  static final ArchRule whatWatchesAveragesKnowsNoFrameworkAndNoAdapter =
-      noClasses()
-          .that()
+          .or()
           .resideInAnyPackage(WATCHING)
           .should()
           .dependOnClassesThat()
